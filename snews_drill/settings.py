@@ -1,0 +1,254 @@
+"""The user's choices: a file in the platform's configuration folder, overruled by the environment.
+
+This is the only module that reads the environment. Settings are frozen values, made where a program begins and handed
+down; nothing here is kept in global state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from snews_drill.errors import SettingsError
+
+_APP = "snews_drill"
+
+#: Environment variable -> setting. A variable that is set wins over the file.
+ENVIRONMENT = {
+    "SNEWS_DRILL_NAME": "detector_name",
+    "SNEWS_DRILL_PROFILE": "profile",
+    "SNEWS_DRILL_SMTP_HOST": "smtp_host",
+    "SNEWS_DRILL_SMTP_PORT": "smtp_port",
+    "SNEWS_DRILL_SMTP_USER": "smtp_user",
+    "SNEWS_DRILL_SMTP_PASSWORD": "smtp_password",
+    "SNEWS_DRILL_SMTP_SENDER": "smtp_sender",
+    "SNEWS_DRILL_ADMIN_TOKEN": "admin_token",
+}
+
+#: The only settings that are ever written to the user's file. Secrets are not among them.
+_REMEMBERED = ("detector_name", "profile")
+
+
+class DrillSettings(BaseModel):
+    """What the user chose. Built by `load_settings`; secrets never show in its repr.
+
+    Attributes
+    ----------
+    detector_name : str or None
+        The remembered detector.
+    profile : str
+        The profile that is used when none is named; "rehearsal" unless the user says otherwise.
+    config_dir, state_dir, runtime_dir : Path
+        Where choices, archives and the private state of running rehearsals live.
+    smtp_host, smtp_port, smtp_user, smtp_password, smtp_sender
+        The mail server for feedback; without a host, mails are written to an outbox folder.
+    admin_token : SecretStr or None
+        The instructor's token on a shared broker (a rehearsal makes its own).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    detector_name: str | None = None
+    profile: str = "rehearsal"
+    config_dir: Path
+    state_dir: Path
+    runtime_dir: Path
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_sender: str = "snews-drill@localhost"
+    admin_token: SecretStr | None = None
+
+    @property
+    def config_file(self) -> Path:
+        """The file that holds the user's choices."""
+        return self.config_dir / "config.toml"
+
+
+def default_folders(environ: Mapping[str, str]) -> dict[str, Path]:
+    """Return the folders of this user.
+
+    Parameters
+    ----------
+    environ
+        The environment. `SNEWS_DRILL_HOME` puts everything below one folder of the user's choice.
+
+    Returns
+    -------
+    dict
+        "config_dir", "state_dir" and "runtime_dir".
+    """
+    home = environ.get("SNEWS_DRILL_HOME")
+    if home:
+        base = Path(home).expanduser().absolute()
+        return {"config_dir": base / "config", "state_dir": base / "state", "runtime_dir": base / "run"}
+    return {
+        "config_dir": Path(platformdirs.user_config_dir(_APP)),
+        "state_dir": Path(platformdirs.user_state_dir(_APP)),
+        "runtime_dir": Path(platformdirs.user_runtime_dir(_APP)),
+    }
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> DrillSettings:
+    """Read the user's choices: environment first, then the file, then the defaults.
+
+    Parameters
+    ----------
+    environ
+        The environment to read; the process's own by default. A test passes a dict.
+
+    Raises
+    ------
+    SettingsError
+        If the file is not TOML, or a value is not what it should be; names the setting and the place.
+    """
+    environ = os.environ if environ is None else environ
+    folders = default_folders(environ)
+    path = folders["config_dir"] / "config.toml"
+    chosen: dict[str, Any] = _read_file(path)
+    unknown = sorted(set(chosen) - set(DrillSettings.model_fields))
+    if unknown:
+        raise SettingsError(
+            f"{path} has a setting that does not exist: {', '.join(unknown)}.",
+            next_step="Correct its spelling or delete that line.",
+        )
+    from_environment = {name: environ[key] for key, name in ENVIRONMENT.items() if environ.get(key)}
+    try:
+        return DrillSettings(**{**folders, **chosen, **from_environment})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        place = next((k for k, v in ENVIRONMENT.items() if v == name and name in from_environment), str(path))
+        raise SettingsError(
+            f"The setting {name} in {place} cannot be used: {first['msg']}.",
+            next_step=f"Correct {name} in {place}.",
+        ) from error
+
+
+def remember(settings: DrillSettings, **choices: str | None) -> DrillSettings:
+    """Write choices to the user's file and return the settings with them.
+
+    Parameters
+    ----------
+    settings
+        The settings now in force.
+    **choices
+        `detector_name` or `profile`; None forgets the choice.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be written, or the choice is not one that is remembered.
+    """
+    if not set(choices) <= set(_REMEMBERED):
+        raise SettingsError(
+            f"Only {' and '.join(_REMEMBERED)} are remembered, not {', '.join(sorted(choices))}.",
+            next_step="Set the others through the environment.",
+        )
+    path = settings.config_file
+    merged = {**_read_file(path), **choices}
+    content = tomli_w.dumps({key: value for key, value in merged.items() if value is not None})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private_file(path, content.encode())
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be written: {error.strerror}.",
+            next_step="Make that folder writable, or set SNEWS_DRILL_HOME to a folder that is.",
+        ) from error
+    return settings.model_copy(update={k: v for k, v in choices.items() if v is not None or k != "profile"})
+
+
+def make_private_dir(path: Path) -> Path:
+    """Make a folder that only this user can enter (0700) and return it.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be made, is a link, belongs to somebody else, or is open to others.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = path.lstat()
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {path} cannot be made: {error.strerror}.",
+            next_step="Make its parent writable, or set SNEWS_DRILL_HOME to a folder that is.",
+        ) from error
+    if not stat.S_ISDIR(info.st_mode) or (hasattr(os, "getuid") and info.st_uid != os.getuid()):
+        raise SettingsError(
+            f"{path} is a link or belongs to somebody else.",
+            next_step="Remove it, or set SNEWS_DRILL_HOME to a folder of your own.",
+        )
+    if os.name == "posix" and stat.S_IMODE(info.st_mode) & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def write_private_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step; only this user can read it (0600).
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written; the old file is then untouched.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def read_private_file(path: Path, *, max_bytes: int = 65536) -> bytes | None:
+    """Return a private file's content, or None if there is none.
+
+    Raises
+    ------
+    SettingsError
+        If it is a link, somebody else's, readable by others, or larger than `max_bytes`.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}.", next_step="Remove it if it is not yours."
+        ) from error
+    with os.fdopen(handle, "rb") as file:
+        info = os.fstat(file.fileno())
+        foreign = hasattr(os, "getuid") and info.st_uid != os.getuid()
+        is_open = os.name == "posix" and bool(info.st_mode & 0o077)
+        if foreign or is_open or not stat.S_ISREG(info.st_mode) or info.st_size > max_bytes:
+            raise SettingsError(
+                f"{path} is not a private file of yours (mode {stat.S_IMODE(info.st_mode):04o}, {info.st_size} bytes).",
+                next_step="Remove it; it is made again when needed.",
+            )
+        return file.read(max_bytes)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.", next_step="Correct the file or delete it.") from error
