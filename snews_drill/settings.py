@@ -93,10 +93,13 @@ def default_folders(environ: Mapping[str, str]) -> dict[str, Path]:
     if home:
         base = Path(home).expanduser().absolute()
         return {"config_dir": base / "config", "state_dir": base / "state", "runtime_dir": base / "run"}
+    state_dir = Path(platformdirs.user_state_dir(_APP))
+    # Without a session's runtime folder (containers, Binder) platformdirs would fall back to the shared /tmp.
+    runtime = environ.get("XDG_RUNTIME_DIR")
     return {
         "config_dir": Path(platformdirs.user_config_dir(_APP)),
-        "state_dir": Path(platformdirs.user_state_dir(_APP)),
-        "runtime_dir": Path(platformdirs.user_runtime_dir(_APP)),
+        "state_dir": state_dir,
+        "runtime_dir": Path(runtime) / _APP if runtime else state_dir / "run",
     }
 
 
