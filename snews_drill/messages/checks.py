@@ -1,0 +1,44 @@
+"""Checks that need the time at hand."""
+
+from __future__ import annotations
+
+from snews_drill.errors import Problem
+from snews_drill.messages.tiers import DetectorMessage
+from snews_drill.messages.times import NS_PER_SECOND, iso_micro
+
+#: An observation older than this is refused. Source: both the 1.3 and the 3 client.
+MAX_AGE_NS = 48 * 3600 * NS_PER_SECOND
+
+
+def check_times(message: DetectorMessage, *, now_ns: int, tolerance_ns: int = 0) -> list[Problem]:
+    """Return what is wrong with a message's times.
+
+    Parameters
+    ----------
+    message
+        Any detector message; tests and messages without a neutrino time pass.
+    now_ns
+        The time to judge by, ns since 1970 (UTC).
+    tolerance_ns
+        How far ahead the sender's clock may be, ns.
+
+    Returns
+    -------
+    list of Problem
+        Empty if the times are no more than 48 h old and not in the future.
+    """
+    if message.is_test:
+        return []
+    problems = []
+    for field in ("neutrino_time", "start_time"):
+        time_ns = getattr(message, f"{field}_ns", None)
+        if time_ns is None:
+            continue
+        if time_ns > now_ns + tolerance_ns:
+            reason, remedy = "lies in the future", "Use the time of the first neutrino in UTC, or is_test=True."
+        elif time_ns < now_ns - MAX_AGE_NS:
+            reason, remedy = "is more than 48 hours old", "Use a time within the last 48 hours, or is_test=True."
+        else:
+            continue
+        problems.append(Problem(message.tier.value, field, f"{iso_micro(time_ns)} {reason}.", remedy))
+    return problems

@@ -1,0 +1,100 @@
+"""Times: text on the wire, integer nanoseconds since 1970-01-01T00:00:00 UTC in memory.
+
+Dialect 1.3 writes naive UTC with microseconds, dialect 3 writes UTC with nanoseconds and a Z. Leap seconds do not exist
+on this scale, as in POSIX time.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+NS_PER_SECOND = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_SECOND
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: every naive time here is UTC
+_DIGITS_AFTER_MICROSECONDS = re.compile(r"[.,]\d{6}(\d+)")
+_MAX_TEXT = 64
+
+
+def parse_utc_ns(text: str) -> int:
+    """Return the instant that an ISO-8601 text means.
+
+    Parameters
+    ----------
+    text
+        Extended or basic format, a date alone, `T` or a blank between date and time, up to nine digits of a second
+        (further ones are cut off). Without an offset the time is UTC.
+
+    Returns
+    -------
+    int
+        Nanoseconds since 1970-01-01T00:00:00 UTC.
+
+    Raises
+    ------
+    ValueError
+        If the text is no such time.
+
+    Examples
+    --------
+    >>> parse_utc_ns("1970-01-01T00:00:01.000000002Z")
+    1000000002
+    """
+    if len(text) > _MAX_TEXT:
+        raise ValueError("longer than any time")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        try:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError as error:
+            raise ValueError(str(error)) from error
+    past = moment - _EPOCH
+    whole = past.days * NS_PER_DAY + past.seconds * NS_PER_SECOND + past.microseconds * 1000
+    if len(text) > 22:  # 20230614T124545.1234567 is the shortest text with a seventh digit
+        finer = _DIGITS_AFTER_MICROSECONDS.search(text)
+        if finer:
+            whole += int(finer[1][:3].ljust(3, "0"))
+    return whole
+
+
+def iso_micro(time_ns: int) -> str:
+    """Return naive UTC text as dialect 1.3 writes it.
+
+    Whole seconds have no fraction, others six digits; nine digits appear only where nanoseconds would be lost.
+
+    Examples
+    --------
+    >>> iso_micro(1_100_000_000)
+    '1970-01-01T00:00:01.100000'
+    """
+    seconds, fraction = divmod(time_ns, NS_PER_SECOND)
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    if fraction == 0:
+        return text
+    if fraction % 1000:
+        return f"{text}.{fraction:09d}"
+    return f"{text}.{fraction // 1000:06d}"
+
+
+def iso_nano(time_ns: int) -> str:
+    """Return UTC text with nanoseconds and Z, as dialect 3 writes it.
+
+    Examples
+    --------
+    >>> iso_nano(1_100_000_000)
+    '1970-01-01T00:00:01.100000000Z'
+    """
+    seconds, fraction = divmod(time_ns, NS_PER_SECOND)
+    return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}.{fraction:09d}Z"
+
+
+def canonical_micro(text: str) -> str:
+    """Return a time text in the canonical form of dialect 1.3.
+
+    Raises
+    ------
+    ValueError
+        If the text is no time.
+    """
+    return iso_micro(parse_utc_ns(text))
