@@ -8,6 +8,7 @@
     ├── UnreadableFile          a file that is missing, not JSON, or not an object
     ├── UnreadableRecord        bytes from a topic that mean nothing to us
     ├── ScenarioError           a scenario that cannot be played
+    ├── LocalizationError       arrival times from which no direction can be had
     ├── NotAuthorised           rights that the user does not have
     ├── ArchiveError            the drill server's archive cannot be read or written
     ├── PluginError             the user's follow-up script failed
@@ -168,6 +169,10 @@ class UnreadableRecord(DrillError):
 
 class ScenarioError(DrillError):
     """A scenario that cannot be played as written."""
+
+
+class LocalizationError(DrillError):
+    """No direction can be had from these arrival times."""
 
 
 class NotAuthorised(DrillError):
