@@ -1,0 +1,27 @@
+"""Between us and the broker: the only package that imports hop-client and the Kafka client beneath it.
+
+hop-client finds the credentials and writes; reading goes through the consumer class that hop-client itself uses, because
+hop's reading loop waits for a hundred records or a second before it hands over the first. Every message is
+acknowledged, every wait is bounded, and foreign errors become ours, with the next step.
+"""
+
+from __future__ import annotations
+
+from snews_drill.transport.clients import find_credentials
+from snews_drill.transport.failures import raise_undelivered
+from snews_drill.transport.reading import Reader, Start
+from snews_drill.transport.records import Receipt, Record
+from snews_drill.transport.versions import versions
+from snews_drill.transport.writing import MAX_RECORD_BYTES, Transport
+
+__all__ = [
+    "MAX_RECORD_BYTES",
+    "Reader",
+    "Receipt",
+    "Record",
+    "Start",
+    "Transport",
+    "find_credentials",
+    "raise_undelivered",
+    "versions",
+]

@@ -1,0 +1,104 @@
+"""Settings and credentials that every Kafka client of one transport shares."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import Any
+
+import hop.auth
+from confluent_kafka import KafkaError, KafkaException
+
+from snews_drill.errors import NotAuthenticated
+from snews_drill.transport.failures import AUTHENTICATION, translated
+
+#: librdkafka's messages go to this logger, never to the user's screen.
+_KAFKA_LOG = logging.getLogger("snews_drill.kafka")
+_KAFKA_LOG.addHandler(logging.NullHandler())
+
+
+class ClientConfiguration:
+    """Settings that every Kafka client of one transport shares, and the errors they report.
+
+    Parameters
+    ----------
+    broker
+        "host:port".
+    auth
+        A hop credential, or None.
+    """
+
+    def __init__(self, broker: str, auth: hop.auth.Auth | None) -> None:
+        self.broker = broker
+        self.auth = auth
+        self.last_error: KafkaError | None = None
+        host = broker.rpartition(":")[0].strip("[]")
+        self.is_loopback = host in ("localhost", "127.0.0.1", "::1")
+
+    def note(self, error: KafkaError) -> None:
+        """Keep an error that the client reports outside any call."""
+        self.last_error = error
+        _KAFKA_LOG.info("%s: %s", self.broker, error)
+
+    @property
+    def refusal(self) -> KafkaError | None:
+        """The last error, if waiting longer cannot help."""
+        error = self.last_error
+        return error if error is not None and error.code() in AUTHENTICATION else None
+
+    def extras(self) -> dict[str, Any]:
+        """Return client settings that hop-client has no word for."""
+        return {
+            "logger": _KAFKA_LOG,
+            "client.id": "snews_drill",
+            "socket.keepalive.enable": True,
+            "socket.connection.setup.timeout.ms": 10_000,
+            "allow.auto.create.topics": False,
+        }
+
+
+def find_credentials(broker: str) -> hop.auth.Auth:
+    """Return the credential that hop-client's own store has for a broker.
+
+    Raises
+    ------
+    NotAuthenticated
+        If there is no store, it is not private, or has none (or several) for this broker.
+    """
+    add = "Add one with: snews-drill auth add"
+    try:
+        found: hop.auth.Auth | None = hop.auth.select_matching_auth(hop.auth.load_auth(), broker)
+    except FileNotFoundError as error:
+        raise NotAuthenticated(f"There are no credentials for {broker}.", next_step=add) from error
+    except hop.auth.AmbiguousCredentialError as error:
+        raise NotAuthenticated(
+            f"There are several credentials for {broker}.", next_step="Remove all but one: snews-drill auth remove NAME"
+        ) from error
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise NotAuthenticated(
+            f"The credentials for {broker} cannot be used: {str(error)[:300]}", next_step=add
+        ) from error
+    if found is None:
+        raise NotAuthenticated(f"There are no credentials for {broker}.", next_step=add)
+    return found
+
+
+def list_topics(client: Any, configuration: ClientConfiguration, timeout: float, topic: str | None = None) -> Any:
+    """Ask for the broker's topics in slices, so that a refusal ends the wait at once."""
+    deadline = time.monotonic() + timeout
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            found = client.list_topics(topic=topic, timeout=max(min(left, 0.5), 0.05))
+        except KafkaException as error:
+            with contextlib.suppress(KafkaException):
+                client.poll(0)  # serves the error callback
+            refusal = configuration.refusal
+            if refusal is not None:
+                raise translated(refusal, broker=configuration.broker) from error
+            if time.monotonic() >= deadline:
+                noticed = configuration.last_error or error.args[0]
+                raise translated(noticed, broker=configuration.broker, topic=topic or "") from error
+        else:
+            return found
