@@ -12,6 +12,7 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,24 @@ def load_settings(environ: Mapping[str, str] | None = None) -> DrillSettings:
     """
     environ = os.environ if environ is None else environ
     folders = default_folders(environ)
-    path = folders["config_dir"] / "config.toml"
+    said = {key: environ[key] for key in ENVIRONMENT if environ.get(key)}
+    # Asked for with every message that is built, so read again only what changed.
+    return _load(tuple(folders.items()), _stamp(folders["config_dir"] / "config.toml"), tuple(said.items()))
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        info = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (info.st_ino, info.st_mtime_ns, info.st_size)
+
+
+@lru_cache(maxsize=8)
+def _load(
+    folders: tuple[tuple[str, Path], ...], _: tuple[int, int, int], said: tuple[tuple[str, str], ...]
+) -> DrillSettings:
+    path = dict(folders)["config_dir"] / "config.toml"
     chosen: dict[str, Any] = _read_file(path)
     unknown = sorted(set(chosen) - set(DrillSettings.model_fields))
     if unknown:
@@ -126,9 +144,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> DrillSettings:
             f"{path} has a setting that does not exist: {', '.join(unknown)}.",
             next_step="Correct its spelling or delete that line.",
         )
-    from_environment = {name: environ[key] for key, name in ENVIRONMENT.items() if environ.get(key)}
+    from_environment = {ENVIRONMENT[key]: value for key, value in said}
     try:
-        return DrillSettings(**{**folders, **chosen, **from_environment})
+        return DrillSettings(**{**dict(folders), **chosen, **from_environment})
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

@@ -1,0 +1,248 @@
+"""Where this program is connected to: `connect`, and the connection that is used when none is named."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+
+from snews_drill.errors import DrillError, NameNotSet, TransportError
+from snews_drill.names import get_name
+from snews_drill.profiles import Profile, Topics, get_profile
+from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal
+from snews_drill.settings import DrillSettings, load_settings
+from snews_drill.transport import Reader, Receipt, Start, Transport, find_credentials
+from snews_drill.wire.dialects import Dialect, get_dialect
+from snews_drill.wire.payload import Payload
+
+
+class Connection:
+    """A profile that is in use: broker, topics, dialect, and who you are.
+
+    Made by `connect`. Threads may share it. Closing it gives back what it holds; the rehearsal ends with its last user.
+
+    Attributes
+    ----------
+    profile : Profile
+        The destination.
+    broker : str
+        "host:port".
+    dialect : Dialect
+        How messages are written; both dialects are always read.
+    rehearsal : Rehearsal or None
+        The rehearsal behind it, if it is one.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        transport: Transport,
+        dialect: Dialect,
+        *,
+        rehearsal: Rehearsal | None = None,
+        settings: DrillSettings | None = None,
+    ) -> None:
+        self.profile = profile
+        self.broker = transport.broker
+        self.dialect = dialect
+        self.rehearsal = rehearsal
+        self._transport = transport
+        self._settings = settings
+        self._is_closed = False
+
+    @property
+    def settings(self) -> DrillSettings:
+        """The user's settings as they are now, or those the connection was made with."""
+        return self._settings or load_settings()
+
+    @property
+    def detector_name(self) -> str | None:
+        """Who you are; None if the name was never set."""
+        try:
+            return get_name(self.settings)
+        except NameNotSet:
+            return None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not closed yet."""
+        return not self._is_closed
+
+    @property
+    def admin_token(self) -> str | None:
+        """The token that gives rights: the rehearsal's own, or the instructor's from the settings. Never print it."""
+        if self.rehearsal is not None:
+            return self.rehearsal.admin_token
+        token = self.settings.admin_token
+        return token.get_secret_value() if token is not None else None
+
+    def topics(self, *, firedrill_mode: bool = True) -> Topics:
+        """Return the fire-drill topics, or the test topics."""
+        return self.profile.topics(firedrill_mode=firedrill_mode)
+
+    def url(self, topic: str) -> str:
+        """Return a topic's address, `kafka://host:port/topic`."""
+        return f"kafka://{self.broker}/{topic}"
+
+    def send(
+        self, topic: str, payloads: Sequence[Payload], *, timeout: float = 10.0
+    ) -> list[Receipt | TransportError]:
+        """Write messages and wait up to `timeout` seconds for the acknowledgements; see `Transport.send`."""
+        return self._transport.send(topic, payloads, timeout=timeout)
+
+    def open_reader(self, topics: Sequence[str], *, start: Start = "now", timeout: float = 10.0) -> Reader:
+        """Open a reader of topics; see `Transport.open_reader`."""
+        return self._transport.open_reader(topics, start=start, timeout=timeout, instance=self._instance)
+
+    def _instance(self) -> str | None:
+        if self.rehearsal is None:
+            return None
+        state = self.rehearsal.current_state()
+        return state.instance_id if state is not None else None
+
+    def check(self, *, timeout: float = 5.0) -> None:
+        """Return if the broker answers within `timeout` seconds; raise a TransportError if not."""
+        self._transport.check(timeout=timeout)
+
+    def close(self) -> None:
+        """Give back what it holds. May be called twice."""
+        self._is_closed = True
+        self._transport.close()
+        if self.rehearsal is not None:
+            self.rehearsal.release()
+        with _lock:
+            global _current  # noqa: PLW0603 - the one current connection of this process
+            if _current is self:
+                _current = None
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        topics = self.topics()
+        state = "" if self.is_open else ", closed"
+        # A remembered name that is not on the roster must not break showing the connection.
+        who: str | None = None
+        with contextlib.suppress(DrillError):
+            who = self.detector_name
+        return (
+            f"Connection({self.profile.name}{state}: broker {self.broker}, dialect {self.dialect.NAME}, "
+            f"writes {topics.observations}, reads {topics.alerts} and {topics.connection}, "
+            f"you are {who or 'not named yet'})"
+        )
+
+
+_lock = threading.RLock()
+_current: Connection | None = None
+
+
+def connect(
+    profile: str | None = None,
+    *,
+    dialect: str | None = None,
+    settings: DrillSettings | None = None,
+    timeout: float = 10.0,
+) -> Connection:
+    """Connect to a drill and make it the current one.
+
+    Parameters
+    ----------
+    profile
+        "rehearsal" (the default: a broker and drill server on this machine, started if need be), "firedrill",
+        "firedrill-prod", "test", or a broker such as "kafka://host:9092". Without it, `SNEWS_DRILL_PROFILE` or the
+        remembered choice decides.
+    dialect
+        "1.3" or "3"; by default what the profile's servers speak.
+    settings
+        The user's settings; read from file and environment by default.
+    timeout
+        Seconds to wait for the broker.
+
+    Returns
+    -------
+    Connection
+        Ready to use. A connection that was current before stays open until it is closed.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such profile or dialect.
+    TransportError
+        If the broker does not answer or refuses; the error says the next step.
+    RehearsalError
+        If the rehearsal could not be started.
+
+    Examples
+    --------
+    >>> with connect("rehearsal") as drill:  # doctest: +SKIP
+    ...     print(drill.broker)
+    """
+    global _current  # noqa: PLW0603 - the one current connection of this process
+    chosen = get_profile(profile or (settings or load_settings()).profile)
+    spoken = get_dialect(dialect or chosen.dialect)
+    made = (
+        _connect_rehearsal(chosen, spoken, settings, timeout)
+        if chosen.broker is None
+        else _connect_broker(chosen, chosen.broker, spoken, settings, timeout)
+    )
+    with _lock:
+        _current = made
+    return made
+
+
+def _connect_rehearsal(
+    profile: Profile, dialect: Dialect, settings: DrillSettings | None, timeout: float
+) -> Connection:
+    rehearsal = ensure_rehearsal(settings or load_settings(), timeout=timeout)
+    transport = Transport(rehearsal.broker)
+    try:
+        transport.create_topics((*profile.firedrill.names(), *profile.test.names()), timeout=timeout)
+    except BaseException:
+        transport.close()
+        rehearsal.release()
+        raise
+    return Connection(profile, transport, dialect, rehearsal=rehearsal, settings=settings)
+
+
+def _connect_broker(
+    profile: Profile, broker: str, dialect: Dialect, settings: DrillSettings | None, timeout: float
+) -> Connection:
+    auth = find_credentials(broker) if profile.needs_credentials else None
+    transport = Transport(broker, auth=auth)
+    try:
+        transport.check(timeout=timeout)
+    except BaseException:
+        transport.close()
+        raise
+    return Connection(profile, transport, dialect, settings=settings)
+
+
+def current_connection() -> Connection:
+    """Return the current connection; the first use connects to what the user's settings say, the rehearsal by default.
+
+    Raises
+    ------
+    DrillError
+        Whatever `connect` raises.
+    """
+    with _lock:
+        if _current is not None and _current.is_open:
+            return _current
+        return connect()
+
+
+def current_dialect() -> Dialect:
+    """Return the dialect that messages are built in now; connects to nothing.
+
+    Before there is a connection it is the dialect of the profile that the user's settings name.
+    """
+    with _lock:
+        if _current is not None and _current.is_open:
+            return _current.dialect
+    return get_dialect(get_profile(load_settings().profile).dialect)

@@ -1,0 +1,325 @@
+"""SNEWSTiersPublisher: from a detector's arguments to messages on the topic."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from snews_drill.connection import Connection, current_connection, current_dialect
+from snews_drill.detectors import find_detector
+from snews_drill.errors import InvalidMessage, Problem, UnreadableFile
+from snews_drill.messages.checks import check_times
+from snews_drill.messages.choose import OTHER_SPELLINGS, TIER_ARGUMENTS, choose_tiers, harmonised, set_aside
+from snews_drill.messages.tiers import Tier
+from snews_drill.names import get_name
+from snews_drill.transport import Receipt, raise_undelivered
+from snews_drill.wire.dialects import Dialect
+
+#: A value this large is left out of meta. Source: meta handling of the SNEWS publishing tools 1.3.2 (`sys.getsizeof`).
+MAX_META_VALUE_BYTES = 2048
+
+_RULE = "-" * 64
+
+
+class SNEWSTiersPublisher:
+    """Builds the messages that the arguments mean, checks them, and sends them.
+
+    Which tiers arise: a `neutrino_time` makes a CoincidenceTier, `p_values` with `t_bin_width` a SigTier,
+    `timing_series` a TimeTier, `retract_latest` a Retraction, `detector_status` a Heartbeat; several at once are fine.
+
+    Parameters
+    ----------
+    env_file
+        Accepted for the sake of older notebooks; settings come from `connect` and the user's configuration.
+    detector_name
+        A registered name or spelling; "TEST" means the remembered one (`set_name`).
+    machine_time
+        When the detector made it, ISO text, UTC; now by default.
+    neutrino_time
+        Time of the first neutrino, ISO text, UTC.
+    p_val
+        Probability that background alone would look like this, a float strictly between 0 and 1.
+    p_values
+        One probability per bin.
+    t_bin_width
+        Width of a bin in seconds.
+    timing_series
+        Times of single neutrinos, ISO texts.
+    retract_latest
+        How many of your latest observations to take back.
+    retraction_reason
+        Why.
+    detector_status
+        "ON" or "OFF".
+    is_pre_sn
+        Whether this is a pre-supernova signal.
+    firedrill_mode
+        True for the fire-drill topics, False for the test topics.
+    is_test
+        Whether this is a test: times are then not compared with the clock.
+    connection
+        Where to send; the current connection by default.
+    **meta
+        Anything else; it travels in `meta`. Dialect 3's spellings (`neutrino_time_utc`, …) are understood.
+
+    Attributes
+    ----------
+    messages : list of dict
+        What will be sent, exactly; may be inspected and changed.
+    invalid_messages : list of dict
+        What failed its checks.
+    problems : list of Problem
+        Why, field by field; and which arguments were set aside.
+    tiernames : list of str
+        The tiers that the arguments mean.
+    message_data : dict
+        The arguments as they were given.
+
+    Raises
+    ------
+    UnknownDetector
+        If the name is not on the roster.
+    NameNotSet
+        If no name was given and none is remembered.
+
+    Examples
+    --------
+    >>> msg = SNEWSTiersPublisher(detector_name="XENONnT", detector_status="ON")
+    Message Generated for Heartbeat
+    >>> msg.messages[0]["detector_status"]
+    'ON'
+    """
+
+    def __init__(  # noqa: PLR0913 - the signature of the SNEWS publishing tools
+        self,
+        env_file: str | None = None,
+        detector_name: str = "TEST",
+        machine_time: str | None = None,
+        neutrino_time: str | None = None,
+        p_val: float | None = None,
+        p_values: list[float] | None = None,
+        t_bin_width: float | None = None,
+        timing_series: list[Any] | None = None,
+        retract_latest: int | None = None,
+        retraction_reason: str | None = None,
+        detector_status: str | None = None,
+        is_pre_sn: bool = False,  # noqa: FBT001, FBT002
+        firedrill_mode: bool = True,  # noqa: FBT001, FBT002
+        is_test: bool = False,  # noqa: FBT001, FBT002
+        *,
+        connection: Connection | None = None,
+        **meta: Any,
+    ) -> None:
+        self.env_file = env_file
+        self.firedrill_mode = firedrill_mode
+        self._connection = connection
+        self.message_data: dict[str, Any] = {
+            "detector_name": detector_name if detector_name != "TEST" else _remembered_name(connection),
+            "machine_time": machine_time,
+            "neutrino_time": neutrino_time,
+            "p_val": p_val,
+            "p_values": p_values,
+            "t_bin_width": t_bin_width,
+            "timing_series": timing_series,
+            "retract_latest": retract_latest,
+            "retraction_reason": retraction_reason,
+            "detector_status": detector_status,
+            "is_pre_sn": is_pre_sn,
+            "is_test": is_test,
+            **meta,
+        }
+        self.meta = meta
+        self.messages: list[dict[str, Any]] = []
+        self.invalid_messages: list[dict[str, Any]] = []
+        self.problems: list[Problem] = []
+        self._build(time.time_ns())
+        for tier in self.tiernames:
+            print(f"Message Generated for {tier}")
+        if not self.tiernames:
+            print("No valid message is created! Check your input and try again!")
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the connection; before there is one, that of the rehearsal."""
+        return self._connection.dialect if self._connection is not None else current_dialect()
+
+    def _build(self, now_ns: int) -> None:
+        arguments = harmonised(self.message_data)
+        for other, name in OTHER_SPELLINGS.items():
+            if other in arguments and arguments.get(name) is None:
+                arguments[name] = arguments.pop(other)
+        arguments = harmonised(arguments)
+        tiers = choose_tiers(arguments)
+        self.tiernames = [tier.value for tier in tiers]
+        self.problems += set_aside(arguments, tiers)
+        meta = self._collect_meta(arguments)
+        dialect = self.dialect
+        detector = find_detector(arguments["detector_name"])
+        for tier in tiers:
+            content = dialect.build(
+                tier, {**arguments, "is_firedrill": self.firedrill_mode}, meta, detector=detector, now_ns=now_ns
+            )
+            found = self._problems_of(content, dialect, now_ns)
+            self.problems += found
+            (self.invalid_messages if found else self.messages).append(content)
+
+    def _collect_meta(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        meta = {}
+        for key, value in arguments.items():
+            if key in TIER_ARGUMENTS or key in ("detector_name", "is_pre_sn"):
+                continue
+            if sys.getsizeof(value) >= MAX_META_VALUE_BYTES:
+                self.problems.append(
+                    Problem(
+                        "",
+                        key,
+                        f"takes {sys.getsizeof(value):,} bytes in memory and was left out of meta.",
+                        f"Keep each extra value below {MAX_META_VALUE_BYTES:,} bytes.",
+                        is_fatal=False,
+                    )
+                )
+            else:
+                meta[key] = value
+        return meta
+
+    @staticmethod
+    def _problems_of(content: dict[str, Any], dialect: Dialect, now_ns: int) -> list[Problem]:
+        message, problems = dialect.parse(content, is_strict=True)
+        if message is None:
+            return problems
+        problems = check_times(message, now_ns=now_ns)
+        if not problems:
+            dialect.canonicalise(content, message)
+        return problems
+
+    @classmethod
+    def from_json(cls, jsonfile: str | Path, env_file: str | None = None, **overrides: Any) -> SNEWSTiersPublisher:
+        """Build from a JSON file that holds the arguments as one object.
+
+        Parameters
+        ----------
+        jsonfile
+            The file.
+        env_file
+            Accepted for the sake of older notebooks.
+        **overrides
+            Arguments that replace or complete those of the file.
+
+        Raises
+        ------
+        UnreadableFile
+            If it is missing, not JSON, or holds something else than an object.
+        """
+        return cls(env_file=env_file, **{**read_json_object(Path(jsonfile)), **overrides})
+
+    def send_to_snews(
+        self,
+        auth: bool | None = None,  # noqa: ARG002, FBT001 - older notebooks pass it; profiles know about credentials
+        verbose: bool = True,  # noqa: FBT001, FBT002
+        timeout: float = 10.0,
+    ) -> list[Receipt]:
+        """Check the messages again, stamp the time of sending, send them, and wait for every acknowledgement.
+
+        Parameters
+        ----------
+        auth
+            Accepted for the sake of older notebooks.
+        verbose
+            Whether to print what is sent.
+        timeout
+            Seconds to wait for the broker.
+
+        Returns
+        -------
+        list of Receipt
+            One per message: topic, partition, offset, milliseconds.
+
+        Raises
+        ------
+        InvalidMessage
+            If there is nothing to send, or a message was changed into something that fails its checks; nothing is sent.
+        DeliveryFailed
+            If the broker did not acknowledge all; the messages stay in `.messages`.
+        """
+        connection = self._connection or current_connection()
+        now_ns = time.time_ns()
+        self._refuse_invalid(connection.dialect, now_ns)
+        for content in self.messages:
+            connection.dialect.restamp(content, now_ns)
+        payloads = [connection.dialect.encode_message(content) for content in self.messages]
+        topic = connection.topics(firedrill_mode=self.firedrill_mode).observations
+        if verbose:
+            for content in self.messages:
+                print(_shown(content, connection.dialect, connection.url(topic)))
+        return raise_undelivered(connection.send(topic, payloads, timeout=timeout), self.messages)
+
+    def _refuse_invalid(self, dialect: Dialect, now_ns: int) -> None:
+        if not self.messages:
+            fatal = [problem for problem in self.problems if problem.is_fatal]
+            nothing = Problem("", "messages", "There is no valid message to send.", "Give a neutrino_time.")
+            raise InvalidMessage(
+                fatal or [nothing], next_step="Mend the fields named in `.problems` and build the message again."
+            )
+        problems = [p for content in self.messages for p in self._problems_of(content, dialect, now_ns)]
+        if problems:
+            raise InvalidMessage(problems, next_step="Mend `.messages`, then send again; nothing was sent.")
+
+    def __repr__(self) -> str:
+        name = self.message_data["detector_name"]
+        tiers = ", ".join(self.tiernames) or "no tier"
+        invalid = f", {len(self.invalid_messages)} invalid" if self.invalid_messages else ""
+        return f"SNEWSTiersPublisher({name}: {tiers}; {len(self.messages)} to send{invalid})"
+
+
+def _remembered_name(connection: Connection | None) -> str:
+    return get_name(connection.settings if connection is not None else None)
+
+
+def _shown(content: Mapping[str, Any], dialect: Dialect, url: str) -> str:
+    tier = dialect.tier_of(content)
+    lines = [_RULE, f"Sending message to {tier.value if tier else '?'} on {url}"]
+    if tier is Tier.RETRACTION:
+        lines.append("IT'S OKAY, WE ALL MAKE MISTAKES")
+    return "\n".join([*lines, *_lines(content, 0)])
+
+
+def _lines(content: Mapping[str, Any], indent: int) -> list[str]:
+    # The layout of the SNEWS publishing tools 1.3.2: keys padded to 19, nested objects one tab further in.
+    lines: list[str] = []
+    for key, value in content.items():
+        lines.append("\t" * indent + f"{key:<19}:" + ("" if isinstance(value, Mapping) else f"{value}"))
+        if isinstance(value, Mapping):
+            lines += _lines(value, indent + 1)
+    return lines
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is missing, larger than 1 MiB, not JSON, or holds something else than an object.
+    """
+    try:
+        if path.stat().st_size > 1 << 20:
+            raise UnreadableFile(f"{path} is larger than 1 MiB.", next_step="Give a file with one message's arguments.")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnreadableFile(
+            f"{path} cannot be read: {error.strerror or error}.", next_step="Check the name and the folder."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFile(
+            f"{path} is not JSON: {str(error)[:200]}.", next_step="Correct the file; `snews-drill message-schema` helps."
+        ) from error
+    if not isinstance(content, dict):
+        raise UnreadableFile(
+            f"{path} holds a {type(content).__name__}, not an object.",
+            next_step='Write the arguments as {"detector_name": …, "neutrino_time": …}.',
+        )
+    return content
