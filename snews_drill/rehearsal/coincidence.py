@@ -1,0 +1,350 @@
+"""The coincidence rule: which detectors agree, and which alert each new word of a detector gives rise to.
+
+The rule is pure: it knows no Kafka, no clock and no files. A group is a maximal set of detectors whose
+observations in force lie within the window (closed) of the group's earliest; docs/coincidence.md states it
+with examples. Only the neighbourhood of what changed is looked at, so the cost of a message does not grow
+with what is held.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from sortedcontainers import SortedDict, SortedKeyList
+
+from snews_drill.messages.alert import AlertType
+from snews_drill.rehearsal.observations import (
+    WINDOW_NS,
+    Change,
+    DetectorObservations,
+    Observation,
+    neutrino_time,
+    rank,
+)
+
+__all__ = ["LIFETIME_NS", "WINDOW_NS", "AlertType", "Coincidence", "Decision", "Observation"]
+
+#: How long an observation counts after it was sent, in nanoseconds.
+#: Source: the SNEWS coincidence server keeps its cache for 24 h.
+LIFETIME_NS = 24 * 3600 * 1_000_000_000
+
+Members = tuple[Observation, ...]
+Place = tuple[int, str]
+
+_place = attrgetter("neutrino_time_ns", "detector")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One alert to send.
+
+    Attributes
+    ----------
+    alert_type : AlertType
+        Why.
+    members : tuple of Observation
+        The group as it is now, in order of neutrino time (equal times: of detector name). In a RETRACTION
+        those that remain; a single one means that no coincidence is left.
+    group_number : int
+        The group's number, from 0 in order of forming; kept while the group lives, never used again.
+    """
+
+    alert_type: AlertType
+    members: Members
+    group_number: int
+
+
+@dataclass(slots=True)
+class _Group:
+    number: int
+    members: Members
+
+
+class Coincidence:
+    """The state of one drill: every observation that counts, and the groups they form.
+
+    Test and real observations never mix: use one of these for each.
+
+    Parameters
+    ----------
+    window_ns
+        The coincidence window in nanoseconds, closed.
+    lifetime_ns
+        How long after sending an observation counts, in nanoseconds.
+
+    Notes
+    -----
+    `sent_time_ns` orders a detector's words and starts their lifetime. It comes from the sender's clock: a
+    caller that reads from a network should hand in the earlier of sending and reception, or a clock that runs
+    ahead would have the last word for ever.
+    """
+
+    def __init__(self, window_ns: int = WINDOW_NS, lifetime_ns: int = LIFETIME_NS) -> None:
+        self._window_ns = window_ns
+        self._lifetime_ns = lifetime_ns
+        self._next_number = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._detectors: dict[str, DetectorObservations] = {}
+        self._in_force = SortedKeyList(key=_place)
+        self._published = SortedDict()  # place of a group's earliest member -> _Group
+        self._deadlines: list[tuple[int, str]] = []  # heap of (sent_time_ns, detector)
+        self._horizon_ns: int | None = None
+
+    @property
+    def groups(self) -> tuple[Members, ...]:
+        """The groups of two or more detectors, in order of their earliest neutrino time."""
+        return tuple(group.members for group in self._published.values())
+
+    @property
+    def observations(self) -> Members:
+        """Everything held, superseded observations included, in order of sending."""
+        everything = (o for detector in self._detectors.values() for o in detector.held)
+        return tuple(sorted(everything, key=lambda o: (rank(o), o.detector)))
+
+    def add(self, observation: Observation) -> list[Decision]:
+        """Take in one observation and return the alerts it gives rise to, retractions first."""
+        if self._horizon_ns is not None and observation.sent_time_ns < self._horizon_ns:
+            return []  # its time was over before it came
+        name = observation.detector
+        detector = self._detectors.get(name)
+        if detector is None:
+            detector = self._detectors[name] = DetectorObservations(self._window_ns)
+        heapq.heappush(self._deadlines, (observation.sent_time_ns, name))
+        return self._regroup(detector.add(observation))
+
+    def retract(self, detector: str, count: int) -> tuple[list[Decision], Members]:
+        """Withdraw the last observations that a detector sent; what they superseded counts again.
+
+        Parameters
+        ----------
+        detector
+            Its registered name.
+        count
+            How many; more than there are withdraws all, 0 or less none.
+
+        Returns
+        -------
+        list of Decision
+            The alerts, retractions first.
+        tuple of Observation
+            What was withdrawn, in order of sending.
+        """
+        held = self._detectors.get(detector)
+        if held is None or count <= 0:
+            return [], ()
+        return self._withdraw(detector, tuple(held.held[-count:]))
+
+    def retract_by_id(self, detector: str, message_id: str) -> tuple[list[Decision], Members]:
+        """Withdraw one message of a detector, with all its versions; returns what `retract` returns."""
+        held = self._detectors.get(detector)
+        return self._withdraw(detector, held.versions(message_id)) if held else ([], ())
+
+    def expire(self, now_ns: int) -> None:
+        """Let go, without an alert, of what was sent longer ago than the lifetime.
+
+        Parameters
+        ----------
+        now_ns
+            The time, ns since 1970 (UTC). From then on an observation sent before `now_ns - lifetime_ns` that
+            comes late is not taken in either.
+        """
+        horizon = now_ns - self._lifetime_ns
+        self._horizon_ns = horizon if self._horizon_ns is None else max(self._horizon_ns, horizon)
+        due: set[str] = set()
+        while self._deadlines and self._deadlines[0][0] < self._horizon_ns:
+            due.add(heapq.heappop(self._deadlines)[1])
+        for name in sorted(due):
+            held = self._detectors.get(name)
+            if held:
+                self._withdraw(name, tuple(held.sent_before(self._horizon_ns)))
+
+    def reset(self) -> int:
+        """Forget every observation and group, without an alert; return how many observations there were.
+
+        Numbering goes on, so that no group of this drill is taken for another.
+        """
+        count = sum(len(held) for held in self._detectors.values())
+        self._clear()
+        return count
+
+    def _withdraw(self, name: str, observations: Members) -> tuple[list[Decision], Members]:
+        held = self._detectors[name]
+        decisions = self._regroup(held.remove(observations))
+        if not held:
+            del self._detectors[name]
+        return decisions, observations
+
+    def _regroup(self, change: Change) -> list[Decision]:
+        """Bring the groups up to date with one detector's change and say what happened to them.
+
+        A set that the change can touch lies within one window of a changed time: only such sets are compared,
+        before and after.
+        """
+        if not change.gone and not change.come:
+            return []
+        spans = self._spans(change)
+        before: list[_Group] = []
+        for low, high in spans:
+            for key in tuple(self._published.irange((low,), (high + 1,), inclusive=(True, False))):
+                if self._published[key].members[-1].neutrino_time_ns <= high:
+                    before.append(self._published.pop(key))
+        for observation in change.gone:
+            self._in_force.remove(observation)
+        self._in_force.update(change.come)
+        after = [members for low, high in spans for members in self._maximal_sets(low, high)]
+        return self._decide(change, *_match(change, before, after))
+
+    def _spans(self, change: Change) -> list[tuple[int, int]]:
+        """Return the stretches of time within one window of the changed times, joined where they overlap."""
+        window = self._window_ns
+        spans: list[tuple[int, int]] = []
+        for time in sorted([o.neutrino_time_ns for o in change.gone + change.come]):
+            if spans and time - window <= spans[-1][1]:
+                spans[-1] = spans[-1][0], time + window
+            else:
+                spans.append((time - window, time + window))
+        return spans
+
+    def _maximal_sets(self, low: int, high: int) -> Iterator[Members]:
+        """Yield the groups of two or more that lie wholly between two times (ns), in order of time.
+
+        The step from one maximal set to the next is a bisection: the next one must hold the first observation
+        that this one does not reach. One observation on either side tells whether a set is maximal and
+        whether it ends.
+        """
+        start = max(self._in_force.bisect_key_left((low,)) - 1, 0)
+        stop = self._in_force.bisect_key_left((high + 1,))
+        near: list[Observation] = self._in_force[start : stop + 1]
+        bound, first = stop - start, 0
+        while first < bound:
+            end = bisect_right(near, near[first].neutrino_time_ns + self._window_ns, first, key=neutrino_time)
+            if end > bound:
+                return
+            if end - first > 1 and near[first].neutrino_time_ns >= low:
+                yield tuple(near[first:end])
+            if end == len(near):
+                return
+            beyond = near[end].neutrino_time_ns
+            first = bisect_left(near, beyond - self._window_ns, first, end, key=neutrino_time)
+
+    def _decide(
+        self, change: Change, kept: list[tuple[_Group, Members]], ended: list[_Group], formed: list[Members]
+    ) -> list[Decision]:
+        retractions: list[Decision] = []
+        others: list[Decision] = []
+        for group in ended:
+            left = tuple(o for o in group.members if o not in change.gone)
+            retractions.append(Decision(AlertType.RETRACTION, left, group.number))
+        for group, members in kept:
+            self._published[_place(members[0])] = _Group(group.number, members)
+            has_lost, alert_type = _compare(change, group.members, members)
+            if has_lost:
+                still = members if alert_type is None else _common(members, group.members)
+                retractions.append(Decision(AlertType.RETRACTION, still, group.number))
+            if alert_type is not None:
+                others.append(Decision(alert_type, members, group.number))
+        for members in formed:
+            overlaps = self._overlaps(members)
+            alert_type = AlertType.COINC_MSG_STAGGERED if overlaps else AlertType.COINC_MSG
+            others.append(Decision(alert_type, members, self._next_number))
+            self._published[_place(members[0])] = _Group(self._next_number, members)
+            self._next_number += 1
+        retractions.sort(key=attrgetter("group_number"))
+        return retractions + others
+
+    def _overlaps(self, members: Members) -> bool:
+        """Return whether a published group shares a member with a new one.
+
+        Groups follow each other with earliest and latest member both rising, so the neighbours suffice.
+        """
+        index = self._published.bisect_left(_place(members[0]))
+        if index > 0:
+            earlier: _Group = self._published.peekitem(index - 1)[1]
+            if _place(earlier.members[-1]) >= _place(members[0]):
+                return True
+        if index < len(self._published):
+            later: _Group = self._published.peekitem(index)[1]
+            return bool(_place(later.members[0]) <= _place(members[-1]))
+        return False
+
+
+def _within(changed: Sequence[Observation], members: Members) -> Observation | None:
+    """Return the one of a detector's changed observations (in order of time) that is in a group."""
+    index = bisect_left(changed, _place(members[0]), key=_place)
+    if index < len(changed) and _place(changed[index]) <= _place(members[-1]):
+        return changed[index]
+    return None
+
+
+def _unchanged_ends(changed: Sequence[Observation], members: Members) -> tuple[Place, Place]:
+    """Return the places of the first and last member that the change left alone: they tell all in between."""
+    member = _within(changed, members)
+    first = members[1] if members[0] is member else members[0]
+    last = members[-2] if members[-1] is member else members[-1]
+    return _place(first), _place(last)
+
+
+def _match(
+    change: Change, before: list[_Group], after: list[Members]
+) -> tuple[list[tuple[_Group, Members]], list[_Group], list[Members]]:
+    """Tell which group became which: (kept, ended, formed).
+
+    A set goes on as the one that has the same members but for the detector that spoke. What then remains on
+    both sides is paired by the number of observations in common, the lower group number first; without one
+    nothing goes on.
+    """
+    waiting: defaultdict[tuple[Place, Place], list[_Group]] = defaultdict(list)
+    for group in reversed(before):
+        waiting[_unchanged_ends(change.gone, group.members)].append(group)
+    kept: list[tuple[_Group, Members]] = []
+    formed: list[Members] = []
+    for members in after:
+        same = waiting.get(_unchanged_ends(change.come, members))
+        if same:
+            kept.append((same.pop(), members))
+        else:
+            formed.append(members)
+    ended = [group for groups in waiting.values() for group in groups]
+    pairs = sorted(
+        (-len(set(members) & set(group.members)), group.number, index)
+        for group in ended
+        for index, members in enumerate(formed)
+    )
+    groups = {group.number: group for group in ended}
+    sets = dict(enumerate(formed))
+    for minus_common, number, index in pairs:
+        if minus_common and number in groups and index in sets:
+            kept.append((groups.pop(number), sets.pop(index)))
+    if pairs:
+        kept.sort(key=lambda pair: _place(pair[1][0]))
+    return kept, list(groups.values()), list(sets.values())
+
+
+def _common(members: Members, others: Members) -> Members:
+    """Return the members whose detector is also among the others."""
+    names = {o.detector for o in others}
+    return tuple(o for o in members if o.detector in names)
+
+
+def _compare(change: Change, old: Members, new: Members) -> tuple[bool, AlertType | None]:
+    """Return whether a group lost a detector, and the alert for what else happened to it."""
+    left, joined = _within(change.gone, old), _within(change.come, new)
+    if _unchanged_ends(change.gone, old) == _unchanged_ends(change.come, new):
+        # Nobody but the detector that spoke is touched: no need to look at the members.
+        has_lost, has_gained = bool(left and not joined), bool(joined and not left)
+    else:
+        common = len(_common(new, old))
+        has_lost, has_gained = common < len(old), common < len(new)
+    if has_gained:
+        return has_lost, AlertType.COINC_MSG
+    if has_lost or not (left and joined):
+        return has_lost, None
+    is_same = (left.neutrino_time_ns, left.p_val) == (joined.neutrino_time_ns, joined.p_val)
+    return False, None if is_same else AlertType.UPDATE
