@@ -12,6 +12,7 @@
     ├── NotAuthorised           rights that the user does not have
     ├── ArchiveError            the drill server's archive cannot be read or written
     ├── PluginError             the user's follow-up script failed
+    ├── MailError               a mail that could not be sent or written
     ├── RehearsalError          the rehearsal could not be started
     └── TransportError          between us and the broker
         ├── BrokerUnreachable   nobody answers at that address
@@ -185,6 +186,10 @@ class ArchiveError(DrillError):
 
 class PluginError(DrillError):
     """The user's follow-up script could not be started or failed."""
+
+
+class MailError(DrillError):
+    """A mail could not be handed to the mail server, or written to the outbox folder."""
 
 
 class RehearsalError(DrillError):
