@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from snews_drill.errors import DrillError, NameNotSet, TransportError
@@ -73,7 +73,7 @@ class Connection:
     def admin_token(self) -> str | None:
         """The token that gives rights: the rehearsal's own, or the instructor's from the settings. Never print it."""
         if self.rehearsal is not None:
-            return self.rehearsal.admin_token
+            return self.rehearsal.admin_token.get_secret_value()
         token = self.settings.admin_token
         return token.get_secret_value() if token is not None else None
 
@@ -86,20 +86,34 @@ class Connection:
         return f"kafka://{self.broker}/{topic}"
 
     def send(
-        self, topic: str, payloads: Sequence[Payload], *, timeout: float = 10.0
+        self,
+        topic: str,
+        payloads: Sequence[Payload],
+        *,
+        timeout: float = 10.0,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> list[Receipt | TransportError]:
         """Write messages and wait up to `timeout` seconds for the acknowledgements; see `Transport.send`."""
-        return self._transport.send(topic, payloads, timeout=timeout)
+        return self._transport.send(topic, payloads, timeout=timeout, is_cancelled=is_cancelled)
 
-    def open_reader(self, topics: Sequence[str], *, start: Start = "now", timeout: float = 10.0) -> Reader:
+    def open_reader(
+        self,
+        topics: Sequence[str],
+        *,
+        start: Start = "now",
+        timeout: float = 10.0,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> Reader:
         """Open a reader of topics; see `Transport.open_reader`."""
-        return self._transport.open_reader(topics, start=start, timeout=timeout, instance=self._instance)
+        return self._transport.open_reader(
+            topics, start=start, timeout=timeout, instance=self._instance, is_cancelled=is_cancelled
+        )
 
     def _instance(self) -> str | None:
         if self.rehearsal is None:
             return None
         state = self.rehearsal.current_state()
-        return state.instance_id if state is not None else None
+        return state.instance if state is not None else None
 
     def check(self, *, timeout: float = 5.0) -> None:
         """Return if the broker answers within `timeout` seconds; raise a TransportError if not."""

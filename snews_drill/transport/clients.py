@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import hop.auth
@@ -84,8 +85,14 @@ def find_credentials(broker: str) -> hop.auth.Auth:
     return found
 
 
-def list_topics(client: Any, configuration: ClientConfiguration, timeout: float, topic: str | None = None) -> Any:
-    """Ask for the broker's topics in slices, so that a refusal ends the wait at once."""
+def list_topics(
+    client: Any,
+    configuration: ClientConfiguration,
+    timeout: float,
+    topic: str | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Any:
+    """Ask for the broker's topics in slices, so that a refusal or a change of mind ends the wait."""
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
@@ -97,7 +104,7 @@ def list_topics(client: Any, configuration: ClientConfiguration, timeout: float,
             refusal = configuration.refusal
             if refusal is not None:
                 raise translated(refusal, broker=configuration.broker) from error
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or (is_cancelled is not None and is_cancelled()):
                 noticed = configuration.last_error or error.args[0]
                 raise translated(noticed, broker=configuration.broker, topic=topic or "") from error
         else:

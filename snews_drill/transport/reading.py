@@ -47,6 +47,7 @@ class Reader:
         start: Start,
         timeout: float,
         instance: Callable[[], str | None] | None,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self._configuration = ClientConfiguration(configuration.broker, configuration.auth)
         self._topics = topics
@@ -76,7 +77,7 @@ class Reader:
         }
         self._consumer = adc.consumer.Consumer(config)._consumer
         try:
-            self._assign(start, timeout)
+            self._assign(start, timeout, is_cancelled)
         except BaseException:
             self._consumer.close()
             raise
@@ -159,11 +160,14 @@ class Reader:
             return
         self._down_since = None
 
-    def _assign(self, start: Start, timeout: float) -> None:
+    def _assign(
+        self, start: Start, timeout: float, is_cancelled: Callable[[], bool] | None = None
+    ) -> None:
         deadline = time.monotonic() + timeout
         assignment = []
         for topic in self._topics:
-            found = list_topics(self._consumer, self._configuration, max(deadline - time.monotonic(), 0.05), topic)
+            left = max(deadline - time.monotonic(), 0.05)
+            found = list_topics(self._consumer, self._configuration, left, topic, is_cancelled)
             metadata = found.topics.get(topic)
             if metadata is None or metadata.error is not None or not metadata.partitions:
                 error = metadata.error if metadata is not None and metadata.error is not None else None

@@ -90,7 +90,12 @@ class Transport:
         return f"Transport({self.broker})"
 
     def send(
-        self, topic: str, payloads: Sequence[Payload], *, timeout: float = 10.0
+        self,
+        topic: str,
+        payloads: Sequence[Payload],
+        *,
+        timeout: float = 10.0,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> list[Receipt | TransportError]:
         """Write messages and wait for the broker's acknowledgement of each.
 
@@ -102,6 +107,8 @@ class Transport:
             The messages, in order.
         timeout
             Seconds to wait for all of them together.
+        is_cancelled
+            Asked ten times a second; the wait ends when it says True.
 
         Returns
         -------
@@ -127,7 +134,7 @@ class Transport:
             producer.write(_SelfDescribing(payload), delivery_callback=delivery, topic=topic)
             deliveries.append(delivery)
         waiting = [delivery for delivery in deliveries if isinstance(delivery, _Delivery)]
-        self._await(producer, waiting, deadline)
+        self._await(producer, waiting, deadline, is_cancelled)
         return [self._outcome(delivery, topic, timeout) for delivery in deliveries]
 
     def _open_producer(self) -> hop.io.Producer:
@@ -155,10 +162,16 @@ class Transport:
                 self._producer = producer
             return self._producer
 
-    def _await(self, producer: hop.io.Producer, waiting: list[_Delivery], deadline: float) -> None:
+    def _await(
+        self,
+        producer: hop.io.Producer,
+        waiting: list[_Delivery],
+        deadline: float,
+        is_cancelled: Callable[[], bool] | None,
+    ) -> None:
         while not all(delivery.done.is_set() for delivery in waiting):
             left = deadline - time.monotonic()
-            if left <= 0 or self._configuration.refusal:
+            if left <= 0 or self._configuration.refusal or (is_cancelled is not None and is_cancelled()):
                 # Nothing may be sent later, after the caller was told that it failed.
                 for record in list(producer.producers.values()):
                     record.producer._producer.purge()
@@ -193,6 +206,7 @@ class Transport:
         start: Start = "now",
         timeout: float = 10.0,
         instance: Callable[[], str | None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> Reader:
         """Open a reader.
 
@@ -207,13 +221,15 @@ class Transport:
             Seconds to wait for the broker.
         instance
             Tells which life of the broker this is, where one may lose its content and come back.
+        is_cancelled
+            Asked twice a second while the broker does not answer; the wait ends when it says True.
 
         Raises
         ------
         TransportError
             If the broker does not answer, refuses, or has no such topic.
         """
-        return Reader(self._configuration, tuple(topics), start, timeout, instance)
+        return Reader(self._configuration, tuple(topics), start, timeout, instance, is_cancelled)
 
     def check(self, *, timeout: float = 5.0) -> None:
         """Return if the broker answers.
