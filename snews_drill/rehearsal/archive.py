@@ -1,0 +1,426 @@
+"""The drill server's memory: what came in, what was decided, what has to go out.
+
+One SQLite file in WAL mode. A record, its place in the topic, what it changed and the alerts it caused are written in one
+transaction, before any alert leaves: after `kill -9` the server goes on where it was and repeats nothing a reader would
+count twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from snews_drill.errors import ArchiveError
+from snews_drill.messages.times import NS_PER_DAY
+from snews_drill.settings import make_private_dir
+
+#: Heartbeats are queryable for a day; whole days are dropped after a week. Source: the published server's practice.
+HEARTBEAT_DAYS_KEPT = 7
+
+#: How many unreadable or refused records keep their bytes; older ones keep their line only.
+PROBLEM_BYTES_KEPT = 10_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS records (
+  number INTEGER PRIMARY KEY, instance TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
+  offset INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL, received_ns INTEGER NOT NULL,
+  outcome TEXT NOT NULL, kind TEXT NOT NULL, detector TEXT NOT NULL, message_key TEXT NOT NULL,
+  reason TEXT NOT NULL, value BLOB,
+  UNIQUE (instance, topic, partition, offset));
+CREATE INDEX IF NOT EXISTS records_by_key ON records (kind, detector, message_key);
+CREATE TABLE IF NOT EXISTS positions (
+  instance TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+  PRIMARY KEY (instance, topic, partition));
+CREATE TABLE IF NOT EXISTS observations (
+  number INTEGER PRIMARY KEY, exercise TEXT NOT NULL, is_test INTEGER NOT NULL, message_id TEXT NOT NULL,
+  detector TEXT NOT NULL, neutrino_time_ns INTEGER NOT NULL, p_val REAL, sent_time_ns INTEGER NOT NULL,
+  received_ns INTEGER NOT NULL, is_held INTEGER NOT NULL DEFAULT 1);
+CREATE INDEX IF NOT EXISTS observations_held ON observations (is_held, received_ns);
+CREATE INDEX IF NOT EXISTS observations_by_id ON observations (detector, message_id);
+CREATE TABLE IF NOT EXISTS group_numbers (
+  exercise TEXT NOT NULL, is_test INTEGER NOT NULL, number INTEGER NOT NULL, detector TEXT NOT NULL,
+  neutrino_time_ns INTEGER NOT NULL, PRIMARY KEY (exercise, is_test, number));
+CREATE TABLE IF NOT EXISTS heartbeats (
+  detector TEXT NOT NULL, message_key TEXT NOT NULL, is_on INTEGER NOT NULL, sent_time_ns INTEGER NOT NULL,
+  received_ns INTEGER NOT NULL, PRIMARY KEY (detector, message_key));
+CREATE INDEX IF NOT EXISTS heartbeats_by_time ON heartbeats (received_ns);
+CREATE TABLE IF NOT EXISTS outgoing (
+  number INTEGER PRIMARY KEY, topic TEXT NOT NULL, kind TEXT NOT NULL, message_id TEXT NOT NULL,
+  content BLOB NOT NULL, content_format TEXT NOT NULL, made_ns INTEGER NOT NULL, sent_ns INTEGER);
+CREATE INDEX IF NOT EXISTS outgoing_waiting ON outgoing (number) WHERE sent_ns IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS outgoing_alerts ON outgoing (topic, message_id) WHERE kind = 'alert';
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedRecord:
+    """One record as it came in.
+
+    Attributes
+    ----------
+    instance : str
+        Which life of the broker; "" for a broker that keeps its content.
+    topic, partition, offset
+        Its place.
+    timestamp_ms, received_ns : int
+        When it was written (ms) and read (ns), since 1970 (UTC).
+    outcome : str
+        "accepted", "repeated", "refused" or "unreadable".
+    kind : str
+        Tier word or command word; "" if unreadable.
+    detector, message_key : str
+        Sender and identifier, as far as known.
+    reason : str
+        Why it was not accepted.
+    value : bytes
+        The record's value.
+    """
+
+    instance: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    received_ns: int
+    outcome: str
+    kind: str
+    detector: str
+    message_key: str
+    reason: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldObservation:
+    """An observation that takes part in the coincidence, as kept for the next start."""
+
+    exercise: str
+    is_test: bool
+    message_id: str
+    detector: str
+    neutrino_time_ns: int
+    p_val: float | None
+    sent_time_ns: int
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message that the server decided to send.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the order of decisions; 0 before it is kept.
+    topic, content, content_format
+        Where to, what, and hop's format word.
+    kind : str
+        "alert" or "reply".
+    message_id : str
+        An alert's id; "" for replies.
+    """
+
+    topic: str
+    kind: str
+    message_id: str
+    content: bytes
+    content_format: str
+    made_ns: int
+    number: int = 0
+
+
+class Archive:
+    """The archive of one drill. One writer; threads may share it.
+
+    Parameters
+    ----------
+    path
+        The SQLite file; its folder is made private.
+
+    Raises
+    ------
+    ArchiveError
+        If it cannot be opened, or belongs to a newer version.
+    """
+
+    #: Raised when the tables change; an older program refuses a newer file instead of guessing.
+    VERSION = 1
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        make_private_dir(path.parent)
+        with self._translated("opened"):
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            # A crash of the process loses nothing; after a power cut the broker's topic is read again from the last
+            # position on disk.
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(_SCHEMA)
+            version = self._about("version", str(self.VERSION))
+        path.chmod(0o600)
+        if int(version) > self.VERSION:
+            self.close()
+            raise ArchiveError(
+                f"{path} was written by a newer version of snews_drill.", next_step="Update snews_drill."
+            )
+
+    def _about(self, key: str, default: str) -> str:
+        self._database.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (key, default))
+        return str(self._database.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()[0])
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise ArchiveError(
+                f"The archive {self.path} could not be {verb}: {error}.",
+                next_step="Free some disk space or make the folder writable; the server goes on by itself.",
+            ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do everything inside or nothing.
+
+        Raises
+        ------
+        ArchiveError
+            If the disk refuses; nothing was changed then.
+        """
+        with self._lock, self._translated("written"):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def add_record(self, record: ArchivedRecord) -> bool:
+        """Keep a record; return False if it was here before."""
+        cursor = self._database.execute(
+            "INSERT OR IGNORE INTO records (instance, topic, partition, offset, timestamp_ms, received_ns, outcome, kind,"
+            " detector, message_key, reason, value) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                record.instance,
+                record.topic,
+                record.partition,
+                record.offset,
+                record.timestamp_ms,
+                record.received_ns,
+                record.outcome,
+                record.kind,
+                record.detector,
+                record.message_key,
+                record.reason,
+                record.value,
+            ),
+        )
+        return cursor.rowcount > 0
+
+    def set_position(self, instance: str, topic: str, partition: int, next_offset: int) -> None:
+        """Remember where to read on."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO positions VALUES (?,?,?,?)", (instance, topic, partition, next_offset)
+        )
+
+    def positions(self, instance: str) -> dict[tuple[str, int], int]:
+        """Return the next offset for each (topic, partition)."""
+        rows = self._query("SELECT topic, partition, next_offset FROM positions WHERE instance = ?", (instance,))
+        return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def is_known(self, kind: str, detector: str, message_key: str) -> bool:
+        """Tell whether such a message was accepted before."""
+        rows = self._query(
+            "SELECT 1 FROM records WHERE kind = ? AND detector = ? AND message_key = ? AND outcome = 'accepted' LIMIT 1",
+            (kind, detector, message_key),
+        )
+        return bool(rows)
+
+    def add_observation(self, held: HeldObservation) -> None:
+        """Keep an observation for the coincidence of the next start."""
+        self._database.execute(
+            "INSERT INTO observations (exercise, is_test, message_id, detector, neutrino_time_ns, p_val, sent_time_ns,"
+            " received_ns) VALUES (?,?,?,?,?,?,?,?)",
+            (
+                held.exercise,
+                held.is_test,
+                held.message_id,
+                held.detector,
+                held.neutrino_time_ns,
+                held.p_val,
+                held.sent_time_ns,
+                held.received_ns,
+            ),
+        )
+
+    def withdraw_observation(
+        self,
+        exercise: str,
+        *,
+        is_test: bool,
+        detector: str,
+        message_id: str,
+        neutrino_time_ns: int,
+        p_val: float | None,
+    ) -> None:
+        """Mark one version of an observation as taken back."""
+        self._database.execute(
+            "UPDATE observations SET is_held = 0 WHERE exercise = ? AND is_test = ? AND detector = ? AND message_id = ?"
+            " AND neutrino_time_ns = ? AND p_val IS ?",
+            (exercise, is_test, detector, message_id, neutrino_time_ns, p_val),
+        )
+
+    def set_group(
+        self, exercise: str, number: int, detector: str, neutrino_time_ns: int, *, is_test: bool
+    ) -> None:
+        """Remember which group, known by its earliest member, readers were told which number of."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO group_numbers VALUES (?,?,?,?,?)",
+            (exercise, is_test, number, detector, neutrino_time_ns),
+        )
+
+    def group_numbers(self, exercise: str, *, is_test: bool) -> dict[tuple[int, str], int]:
+        """Return the number of each group by its earliest member's (neutrino time in ns, detector), oldest first."""
+        rows = self._query(
+            "SELECT neutrino_time_ns, detector, number FROM group_numbers WHERE exercise = ? AND is_test = ?"
+            " ORDER BY number",
+            (exercise, is_test),
+        )
+        return {(time_ns, detector): number for time_ns, detector, number in rows}
+
+    def clear_observations(self, exercise: str) -> None:
+        """Mark all observations of an exercise as dropped."""
+        self._database.execute("UPDATE observations SET is_held = 0 WHERE exercise = ? AND is_held = 1", (exercise,))
+
+    def held_observations(self, *, since_ns: int) -> list[HeldObservation]:
+        """Return the observations that take part, received since then (ns since 1970, UTC), in order of arrival."""
+        rows = self._query(
+            "SELECT exercise, is_test, message_id, detector, neutrino_time_ns, p_val, sent_time_ns, received_ns"
+            " FROM observations WHERE is_held = 1 AND received_ns >= ? ORDER BY number",
+            (since_ns,),
+        )
+        return [HeldObservation(row[0], bool(row[1]), *row[2:]) for row in rows]
+
+    def add_heartbeat(
+        self, detector: str, message_key: str, *, is_on: bool, sent_time_ns: int, received_ns: int
+    ) -> bool:
+        """Keep a heartbeat; return False if it was here before."""
+        cursor = self._database.execute(
+            "INSERT OR IGNORE INTO heartbeats VALUES (?,?,?,?,?)",
+            (detector, message_key, is_on, sent_time_ns, received_ns),
+        )
+        return cursor.rowcount > 0
+
+    def heartbeats(
+        self, *, since_ns: int, detector: str | None = None
+    ) -> list[tuple[str, bool, int, int]]:
+        """Return heartbeats received since then, in order: (detector, is_on, sent ns, received ns), since 1970 (UTC)."""
+        rows = self._query(
+            "SELECT detector, is_on, sent_time_ns, received_ns FROM heartbeats"
+            " WHERE received_ns >= ? AND (? IS NULL OR detector = ?) ORDER BY received_ns",
+            (since_ns, detector, detector),
+        )
+        return [(name, bool(is_on), sent, received) for name, is_on, sent, received in rows]
+
+    def drop_old(self, *, now_ns: int) -> None:
+        """Drop whole days of heartbeats after a week, and the bytes of all but the newest problems."""
+        first_day_ns = (now_ns // NS_PER_DAY - HEARTBEAT_DAYS_KEPT) * NS_PER_DAY
+        with self.transaction():
+            self._database.execute("DELETE FROM heartbeats WHERE received_ns < ?", (first_day_ns,))
+            self._database.execute(
+                "UPDATE records SET value = NULL WHERE outcome IN ('refused', 'unreadable') AND value IS NOT NULL"
+                " AND number <= (SELECT number FROM records WHERE outcome IN ('refused', 'unreadable')"
+                " ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                (PROBLEM_BYTES_KEPT,),
+            )
+
+    def queue(self, outgoing: Outgoing) -> None:
+        """Keep a message that has to go out; an alert that is here already is not kept twice."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO outgoing (topic, kind, message_id, content, content_format, made_ns)"
+            " VALUES (?,?,?,?,?,?)",
+            (
+                outgoing.topic,
+                outgoing.kind,
+                outgoing.message_id,
+                outgoing.content,
+                outgoing.content_format,
+                outgoing.made_ns,
+            ),
+        )
+
+    def has_alert(self, topic: str, message_id: str) -> bool:
+        """Tell whether an alert of that id was decided before."""
+        rows = self._query(
+            "SELECT 1 FROM outgoing WHERE kind = 'alert' AND topic = ? AND message_id = ?", (topic, message_id)
+        )
+        return bool(rows)
+
+    def waiting(self, *, limit: int = 1000) -> list[Outgoing]:
+        """Return what was not sent yet, in order."""
+        rows = self._query(
+            "SELECT topic, kind, message_id, content, content_format, made_ns, number FROM outgoing"
+            " WHERE sent_ns IS NULL ORDER BY number LIMIT ?",
+            (limit,),
+        )
+        return [Outgoing(*row) for row in rows]
+
+    def mark_sent(self, numbers: Sequence[int], *, now_ns: int) -> None:
+        """Note that messages were acknowledged by the broker."""
+        with self.transaction():
+            self._database.executemany(
+                "UPDATE outgoing SET sent_ns = ? WHERE number = ?", [(now_ns, number) for number in numbers]
+            )
+
+    def alerts(self, *, topic: str | None = None) -> list[dict[str, Any]]:
+        """Return the alerts decided so far, in order, as they travel."""
+        rows = self._query(
+            "SELECT content FROM outgoing WHERE kind = 'alert' AND (? IS NULL OR topic = ?) ORDER BY number",
+            (topic, topic),
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def records(self, *, outcome: str | None = None, limit: int = 1_000_000) -> list[ArchivedRecord]:
+        """Return the newest records, oldest first."""
+        rows = self._query(
+            "SELECT instance, topic, partition, offset, timestamp_ms, received_ns, outcome, kind, detector, message_key,"
+            " reason, value FROM records WHERE (? IS NULL OR outcome = ?) ORDER BY number DESC LIMIT ?",
+            (outcome, outcome, limit),
+        )
+        return [ArchivedRecord(*row[:11], row[11] or b"") for row in reversed(rows)]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many records there are of each (outcome, kind)."""
+        rows = self._query("SELECT outcome, kind, COUNT(*) FROM records GROUP BY outcome, kind", ())
+        return {(outcome, kind): count for outcome, kind, count in rows}
+
+    def _query(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        with self._lock, self._translated("read"):
+            return self._database.execute(statement, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        with self._lock:
+            self._database.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Archive({self.path.name})"

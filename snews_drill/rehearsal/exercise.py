@@ -1,0 +1,203 @@
+"""One exercise: the coincidences of one pair of topics, and the alerts they give rise to.
+
+Test messages and real ones never mix, so an exercise holds two coincidences. Everything here happens inside a
+transaction of the archive; after a failure the exercise is built anew from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from statistics import fmean
+
+from snews_drill.messages.alert import Alert
+from snews_drill.messages.tiers import CoincidenceTier, Retraction
+from snews_drill.messages.times import iso_micro
+from snews_drill.profiles import Topics
+from snews_drill.rehearsal.archive import Archive, HeldObservation, Outgoing
+from snews_drill.rehearsal.coincidence import LIFETIME_NS, Coincidence, Decision, Observation
+from snews_drill.wire.dialects import Dialect
+from snews_drill.wire.json_text import dump_json
+
+#: A record's own timestamp is trusted this far, ns; senders' clocks can be anything.
+_CLOCK_TRUST_NS = 60_000_000_000
+
+#: Number of detectors in the group -> the text of "False Alarm Prob".
+FalseAlarmText = Callable[[int], str]
+
+
+class Exercise:
+    """The coincidences behind one observation topic.
+
+    Parameters
+    ----------
+    topics
+        Where observations come from and alerts go to.
+    archive
+        Where everything is kept.
+    dialect
+        How alerts are written.
+    server_tag
+        Which server says so.
+    """
+
+    def __init__(self, topics: Topics, archive: Archive, dialect: Dialect, server_tag: str) -> None:
+        self.topics = topics
+        self._archive = archive
+        self._dialect = dialect
+        self._server_tag = server_tag
+        self._coincidences = {False: Coincidence(), True: Coincidence()}
+
+    @property
+    def name(self) -> str:
+        """The observation topic."""
+        return self.topics.observations
+
+    @property
+    def held_count(self) -> int:
+        """How many observations are held."""
+        return sum(len(coincidence.observations) for coincidence in self._coincidences.values())
+
+    @property
+    def groups(self) -> tuple[tuple[Observation, ...], ...]:
+        """The groups that stand now, real ones first."""
+        return self._coincidences[False].groups + self._coincidences[True].groups
+
+    def restore(self, held: HeldObservation) -> None:
+        """Take back an observation from the archive; its alerts were decided before."""
+        self._coincidences[held.is_test].add(
+            Observation(held.detector, held.neutrino_time_ns, held.p_val, held.sent_time_ns, held.message_id)
+        )
+
+    def renumber(self) -> None:
+        """Give restored groups the numbers that readers know them by."""
+        for is_test, coincidence in self._coincidences.items():
+            coincidence.renumber(self._archive.group_numbers(self.name, is_test=is_test))
+
+    def expire(self, now_ns: int) -> None:
+        """Let observations go that are older than 24 h."""
+        for coincidence in self._coincidences.values():
+            coincidence.expire(now_ns)
+
+    def observe(
+        self, message: CoincidenceTier, *, received_ns: int, timestamp_ms: int, false_alarm: FalseAlarmText
+    ) -> int:
+        """Take an observation and queue the alerts that follow; return how many.
+
+        Parameters
+        ----------
+        message
+            A checked observation.
+        received_ns, timestamp_ms
+            When it was read (ns) and written to the topic (ms), since 1970 (UTC).
+        false_alarm
+            Gives the false-alarm text for a number of detectors.
+        """
+        key = message.uuid or message.id
+        sent_ns = message.sent_time_ns or message.machine_time_ns or received_ns
+        coincidence = self._coincidences[message.is_test]
+        observation = Observation(
+            message.detector_name, message.neutrino_time_ns, message.p_val, min(sent_ns, received_ns), key
+        )
+        decisions = coincidence.add(observation)
+        self._archive.add_observation(
+            HeldObservation(
+                self.name,
+                message.is_test,
+                key,
+                observation.detector,
+                observation.neutrino_time_ns,
+                observation.p_val,
+                observation.sent_time_ns,
+                received_ns,
+            )
+        )
+        return self._queue(decisions, message.is_test, received_ns, timestamp_ms, false_alarm)
+
+    def retract(
+        self, message: Retraction, *, received_ns: int, timestamp_ms: int, false_alarm: FalseAlarmText
+    ) -> tuple[int, int]:
+        """Take observations back and queue the alerts that follow; return (observations withdrawn, alerts)."""
+        coincidence = self._coincidences[message.is_test]
+        if message.retract_message_uuid is not None:
+            decisions, withdrawn = coincidence.retract_by_id(message.detector_name, message.retract_message_uuid)
+        else:
+            decisions, withdrawn = coincidence.retract(message.detector_name, message.retract_latest)
+        for observation in withdrawn:
+            self._archive.withdraw_observation(
+                self.name,
+                is_test=message.is_test,
+                detector=observation.detector,
+                message_id=observation.id,
+                neutrino_time_ns=observation.neutrino_time_ns,
+                p_val=observation.p_val,
+            )
+        return len(withdrawn), self._queue(decisions, message.is_test, received_ns, timestamp_ms, false_alarm)
+
+    def reset(self) -> int:
+        """Drop all observations without alerts; return how many there were."""
+        self._archive.clear_observations(self.name)
+        return sum(coincidence.reset() for coincidence in self._coincidences.values())
+
+    def _queue(
+        self,
+        decisions: list[Decision],
+        is_test: bool,  # noqa: FBT001
+        received_ns: int,
+        timestamp_ms: int,
+        false_alarm: FalseAlarmText,
+    ) -> int:
+        decided_ns = timestamp_ms * 1_000_000
+        if abs(decided_ns - received_ns) > _CLOCK_TRUST_NS:
+            decided_ns = received_ns // 1_000_000 * 1_000_000
+        for decision in decisions:
+            if decision.members:
+                first = decision.members[0]
+                self._archive.set_group(
+                    self.name, decision.group_number, first.detector, first.neutrino_time_ns, is_test=is_test
+                )
+            text = "N/A" if is_test else false_alarm(len(decision.members))
+            alert = self._compose(decision, is_test, decided_ns, text)
+            content = dump_json(self._dialect.alert_to_object(alert))
+            self._archive.queue(Outgoing(self.topics.alerts, "alert", alert.id, content, "json", received_ns))
+        return len(decisions)
+
+    def _compose(self, decision: Decision, is_test: bool, decided_ns: int, false_alarm: str) -> Alert:  # noqa: FBT001
+        members = decision.members
+        p_values = tuple(member.p_val for member in members)
+        known = [p_val for p_val in p_values if p_val is not None]
+        identifier, sent_ns = self._identify(decision, decided_ns)
+        return Alert(
+            id=identifier,
+            alert_type=("TEST " if is_test else "") + decision.alert_type.value,
+            server_tag=self._server_tag,
+            false_alarm_probability=false_alarm,
+            detector_names=tuple(member.detector for member in members),
+            sent_time_ns=sent_ns,
+            p_values=p_values,
+            neutrino_times_ns=tuple(member.neutrino_time_ns for member in members),
+            p_values_average=fmean(known) if known else None,
+            sub_list_number=decision.group_number,
+        )
+
+    def _identify(self, decision: Decision, decided_ns: int) -> tuple[str, int]:
+        # The id is made of what was decided and when the cause was written, so that a server that decides the same again
+        # after a crash gives it the same id. The last three digits of the microseconds keep alerts of one cause apart.
+        said = repr((decision.alert_type.value, decision.group_number, decision.members)).encode()
+        digits = int.from_bytes(hashlib.sha256(said).digest()[:4]) % 1000
+        word = "SNEWS_Coincidence_ALERT" if len(decision.members) == 2 else "SNEWS_Coincidence_ALERT-UPDATE"
+        for attempt in range(1000):
+            sent_ns = decided_ns + (digits + attempt) % 1000 * 1000
+            identifier = f"{word} {iso_micro(sent_ns)}"
+            if not self._archive.has_alert(self.topics.alerts, identifier):
+                break
+        return identifier, sent_ns
+
+
+def restore_all(exercises: dict[str, Exercise], archive: Archive, *, now_ns: int) -> None:
+    """Give each exercise the observations that the archive holds for it."""
+    for held in archive.held_observations(since_ns=now_ns - LIFETIME_NS):
+        if held.exercise in exercises:
+            exercises[held.exercise].restore(held)
+    for exercise in exercises.values():
+        exercise.renumber()
