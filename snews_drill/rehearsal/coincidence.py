@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
 from sortedcontainers import SortedDict, SortedKeyList
 
 from snews_drill.messages.alert import AlertType
+from snews_drill.rehearsal.groups import Group, Kept, Members, common, compare, match, place
 from snews_drill.rehearsal.observations import (
     WINDOW_NS,
     Change,
@@ -32,11 +32,6 @@ __all__ = ["LIFETIME_NS", "WINDOW_NS", "AlertType", "Coincidence", "Decision", "
 #: How long an observation counts after it was sent, in nanoseconds.
 #: Source: the SNEWS coincidence server keeps its cache for 24 h.
 LIFETIME_NS = 24 * 3600 * 1_000_000_000
-
-Members = tuple[Observation, ...]
-Place = tuple[int, str]
-
-_place = attrgetter("neutrino_time_ns", "detector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +52,6 @@ class Decision:
     alert_type: AlertType
     members: Members
     group_number: int
-
-
-@dataclass(slots=True)
-class _Group:
-    number: int
-    members: Members
 
 
 class Coincidence:
@@ -92,8 +81,8 @@ class Coincidence:
 
     def _clear(self) -> None:
         self._detectors: dict[str, DetectorObservations] = {}
-        self._in_force = SortedKeyList(key=_place)
-        self._published = SortedDict()  # place of a group's earliest member -> _Group
+        self._in_force = SortedKeyList(key=place)
+        self._published = SortedDict()  # place of a group's earliest member -> Group
         self._deadlines: list[tuple[int, str]] = []  # heap of (sent_time_ns, detector)
         self._horizon_ns: int | None = None
 
@@ -190,16 +179,18 @@ class Coincidence:
         if not change.gone and not change.come:
             return []
         spans = self._spans(change)
-        before: list[_Group] = []
+        before: list[Group] = []
         for low, high in spans:
-            for key in tuple(self._published.irange((low,), (high + 1,), inclusive=(True, False))):
-                if self._published[key].members[-1].neutrino_time_ns <= high:
-                    before.append(self._published.pop(key))
+            for key in self._published.irange((low,), (high + 1,), inclusive=(True, False)):
+                group = self._published[key]
+                if group.members[-1].neutrino_time_ns <= high:
+                    before.append(group)
         for observation in change.gone:
             self._in_force.remove(observation)
-        self._in_force.update(change.come)
+        for observation in change.come:
+            self._in_force.add(observation)
         after = [members for low, high in spans for members in self._maximal_sets(low, high)]
-        return self._decide(change, *_match(change, before, after))
+        return self._decide(*match(change, before, after))
 
     def _spans(self, change: Change) -> list[tuple[int, int]]:
         """Return the stretches of time within one window of the changed times, joined where they overlap."""
@@ -234,117 +225,49 @@ class Coincidence:
             beyond = near[end].neutrino_time_ns
             first = bisect_left(near, beyond - self._window_ns, first, end, key=neutrino_time)
 
-    def _decide(
-        self, change: Change, kept: list[tuple[_Group, Members]], ended: list[_Group], formed: list[Members]
-    ) -> list[Decision]:
+    def _decide(self, kept: list[Kept], ended: list[Kept], formed: list[Members]) -> list[Decision]:
+        """Publish the groups as they are now, and return the alerts that say so."""
         retractions: list[Decision] = []
         others: list[Decision] = []
-        for group in ended:
-            left = tuple(o for o in group.members if o not in change.gone)
-            retractions.append(Decision(AlertType.RETRACTION, left, group.number))
-        for group, members in kept:
-            self._published[_place(members[0])] = _Group(group.number, members)
-            has_lost, alert_type = _compare(change, group.members, members)
+        for group, left_over, *_ in ended:
+            del self._published[place(group.members[0])]
+            retractions.append(Decision(AlertType.RETRACTION, left_over, group.number))
+        moved = [pair for pair in kept if place(pair.group.members[0]) != place(pair.members[0])]
+        for pair in moved:
+            del self._published[place(pair.group.members[0])]
+        for pair in moved:
+            self._published[place(pair.members[0])] = pair.group
+        for pair in kept:
+            has_lost, alert_type = compare(pair)
             if has_lost:
-                still = members if alert_type is None else _common(members, group.members)
-                retractions.append(Decision(AlertType.RETRACTION, still, group.number))
+                remaining = pair.members if alert_type is None else common(pair.members, pair.group.members)
+                retractions.append(Decision(AlertType.RETRACTION, remaining, pair.group.number))
             if alert_type is not None:
-                others.append(Decision(alert_type, members, group.number))
-        for members in formed:
-            overlaps = self._overlaps(members)
-            alert_type = AlertType.COINC_MSG_STAGGERED if overlaps else AlertType.COINC_MSG
-            others.append(Decision(alert_type, members, self._next_number))
-            self._published[_place(members[0])] = _Group(self._next_number, members)
-            self._next_number += 1
-        retractions.sort(key=attrgetter("group_number"))
+                others.append(Decision(alert_type, pair.members, pair.group.number))
+            pair.group.members = pair.members
+        others += [self._publish(members) for members in formed]
+        if len(retractions) > 1:
+            retractions.sort(key=attrgetter("group_number"))
         return retractions + others
+
+    def _publish(self, members: Members) -> Decision:
+        """Give a new group its number."""
+        alert_type = AlertType.COINC_MSG_STAGGERED if self._overlaps(members) else AlertType.COINC_MSG
+        group = self._published[place(members[0])] = Group(self._next_number, members)
+        self._next_number += 1
+        return Decision(alert_type, members, group.number)
 
     def _overlaps(self, members: Members) -> bool:
         """Return whether a published group shares a member with a new one.
 
         Groups follow each other with earliest and latest member both rising, so the neighbours suffice.
         """
-        index = self._published.bisect_left(_place(members[0]))
+        index = self._published.bisect_left(place(members[0]))
         if index > 0:
-            earlier: _Group = self._published.peekitem(index - 1)[1]
-            if _place(earlier.members[-1]) >= _place(members[0]):
+            earlier: Group = self._published.peekitem(index - 1)[1]
+            if place(earlier.members[-1]) >= place(members[0]):
                 return True
         if index < len(self._published):
-            later: _Group = self._published.peekitem(index)[1]
-            return bool(_place(later.members[0]) <= _place(members[-1]))
+            later: Group = self._published.peekitem(index)[1]
+            return bool(place(later.members[0]) <= place(members[-1]))
         return False
-
-
-def _within(changed: Sequence[Observation], members: Members) -> Observation | None:
-    """Return the one of a detector's changed observations (in order of time) that is in a group."""
-    index = bisect_left(changed, _place(members[0]), key=_place)
-    if index < len(changed) and _place(changed[index]) <= _place(members[-1]):
-        return changed[index]
-    return None
-
-
-def _unchanged_ends(changed: Sequence[Observation], members: Members) -> tuple[Place, Place]:
-    """Return the places of the first and last member that the change left alone: they tell all in between."""
-    member = _within(changed, members)
-    first = members[1] if members[0] is member else members[0]
-    last = members[-2] if members[-1] is member else members[-1]
-    return _place(first), _place(last)
-
-
-def _match(
-    change: Change, before: list[_Group], after: list[Members]
-) -> tuple[list[tuple[_Group, Members]], list[_Group], list[Members]]:
-    """Tell which group became which: (kept, ended, formed).
-
-    A set goes on as the one that has the same members but for the detector that spoke. What then remains on
-    both sides is paired by the number of observations in common, the lower group number first; without one
-    nothing goes on.
-    """
-    waiting: defaultdict[tuple[Place, Place], list[_Group]] = defaultdict(list)
-    for group in reversed(before):
-        waiting[_unchanged_ends(change.gone, group.members)].append(group)
-    kept: list[tuple[_Group, Members]] = []
-    formed: list[Members] = []
-    for members in after:
-        same = waiting.get(_unchanged_ends(change.come, members))
-        if same:
-            kept.append((same.pop(), members))
-        else:
-            formed.append(members)
-    ended = [group for groups in waiting.values() for group in groups]
-    pairs = sorted(
-        (-len(set(members) & set(group.members)), group.number, index)
-        for group in ended
-        for index, members in enumerate(formed)
-    )
-    groups = {group.number: group for group in ended}
-    sets = dict(enumerate(formed))
-    for minus_common, number, index in pairs:
-        if minus_common and number in groups and index in sets:
-            kept.append((groups.pop(number), sets.pop(index)))
-    if pairs:
-        kept.sort(key=lambda pair: _place(pair[1][0]))
-    return kept, list(groups.values()), list(sets.values())
-
-
-def _common(members: Members, others: Members) -> Members:
-    """Return the members whose detector is also among the others."""
-    names = {o.detector for o in others}
-    return tuple(o for o in members if o.detector in names)
-
-
-def _compare(change: Change, old: Members, new: Members) -> tuple[bool, AlertType | None]:
-    """Return whether a group lost a detector, and the alert for what else happened to it."""
-    left, joined = _within(change.gone, old), _within(change.come, new)
-    if _unchanged_ends(change.gone, old) == _unchanged_ends(change.come, new):
-        # Nobody but the detector that spoke is touched: no need to look at the members.
-        has_lost, has_gained = bool(left and not joined), bool(joined and not left)
-    else:
-        common = len(_common(new, old))
-        has_lost, has_gained = common < len(old), common < len(new)
-    if has_gained:
-        return has_lost, AlertType.COINC_MSG
-    if has_lost or not (left and joined):
-        return has_lost, None
-    is_same = (left.neutrino_time_ns, left.p_val) == (joined.neutrino_time_ns, joined.p_val)
-    return False, None if is_same else AlertType.UPDATE

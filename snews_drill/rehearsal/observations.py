@@ -106,10 +106,16 @@ class DetectorObservations:
             gone, revived = self._drop(known)
             doubtful += revived
         self._by_content[content] = observation
-        insort(self._by_sending, observation, key=rank)
+        if not self._by_sending or rank(self._by_sending[-1]) < rank(observation):
+            self._by_sending.append(observation)  # as a rule messages come in the order of sending
+        else:
+            insort(self._by_sending, observation, key=rank)
         insort(self._by_time, observation, key=neutrino_time)
         versions = self._versions.setdefault(observation.id, [])
         insort(versions, observation, key=rank)
+        if len(versions) == 1 and not gone and not doubtful[1:] and not self._near(observation):
+            insort(self._in_force, observation, key=neutrino_time)
+            return Change([], [observation])
         doubtful += versions[-2:-1]  # if this is the newest version, that one was until now
         return self._settle(doubtful, gone)
 
