@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from snews_drill.detectors import Detector
@@ -80,7 +81,23 @@ def get_dialect(name: str) -> Dialect:
     return DIALECTS[name]
 
 
-def decode_record(raw: bytes, content_format: str | None) -> DetectorMessage | Command:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a record says, and in which dialect.
+
+    Attributes
+    ----------
+    dialect_name : str
+        "1.3" or "3".
+    value : DetectorMessage or Command
+        What it says.
+    """
+
+    dialect_name: str
+    value: DetectorMessage | Command
+
+
+def decode_record(raw: bytes, content_format: str | None) -> Decoded:
     """Return what a record of the observation topic or the connection topic says, in whichever dialect.
 
     Parameters
@@ -103,10 +120,10 @@ def decode_record(raw: bytes, content_format: str | None) -> DetectorMessage | C
     if not isinstance(content, dict):
         raise UnreadableRecord(f"A message is a JSON object, this is a {type(content).__name__}.", raw)
     if dialect_1_3.is_command(content):
-        return dialect_1_3.command_from_object(content, raw)
+        return Decoded(dialect_1_3.NAME, dialect_1_3.command_from_object(content, raw))
     if "_id" not in content:
         raise UnreadableRecord("A message needs an _id.", raw)
     message, problems = dialect_1_3.parse(content)
     if message is None:
         raise InvalidMessage(problems)
-    return message
+    return Decoded(dialect_1_3.NAME, message)

@@ -1,0 +1,399 @@
+"""What the user asks of the drill server: test the connection, reset the cache, mail feedback, show heartbeats.
+
+The words that are printed are those of the SNEWS publishing tools 1.3.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from snews_drill.connection import Connection, current_connection
+from snews_drill.detectors import find_detector
+from snews_drill.errors import NoAnswer, NotAuthorised, SettingsError, UnreadableRecord
+from snews_drill.messages.commands import Command, CommandName
+from snews_drill.messages.times import iso_micro
+from snews_drill.names import get_name
+from snews_drill.transport import Reader, Record, raise_undelivered
+from snews_drill.wire.dialects import decode_record
+
+if TYPE_CHECKING:
+    import pandas
+
+#: Seconds to wait for the drill server. Source: the publishing tools 1.3.2 wait 10 s.
+PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class ConnectionReport:
+    """The outcome of a connection test; true if the drill server answered.
+
+    Attributes
+    ----------
+    is_confirmed : bool
+        Whether the echo came.
+    detector_name, broker, sent_to, expected_from : str
+        Who asked, and where.
+    time : str
+        When, naive UTC ISO text.
+    milliseconds : float
+        From sending to the echo, or how long it was waited for.
+    """
+
+    is_confirmed: bool
+    detector_name: str
+    broker: str
+    sent_to: str
+    expected_from: str
+    time: str
+    milliseconds: float
+
+    def __bool__(self) -> bool:
+        return self.is_confirmed
+
+    def __repr__(self) -> str:
+        state = "confirmed" if self.is_confirmed else "not confirmed"
+        return f"ConnectionReport({self.detector_name} {state} by {self.broker} in {self.milliseconds:.0f} ms)"
+
+
+@dataclass(frozen=True)
+class CommandReply:
+    """What the drill server answered to a command.
+
+    Attributes
+    ----------
+    command : str
+        The command's word.
+    is_confirmed : bool
+        Whether the server said that it did it; today's live servers do not answer.
+    answer : str
+        Its sentence.
+    milliseconds : float
+        From sending to the answer.
+    meta : dict
+        Whatever else came with it.
+    """
+
+    command: str
+    is_confirmed: bool
+    answer: str
+    milliseconds: float
+    meta: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __bool__(self) -> bool:
+        return self.is_confirmed
+
+
+def test_connection(
+    detector_name: str | None = None,
+    firedrill: bool = True,  # noqa: FBT001, FBT002 - the signature of the publishing tools
+    start_at: int | None = None,  # noqa: ARG001 - accepted for older notebooks
+    wait: float = PATIENCE_SECONDS,
+    *,
+    patience: float | None = None,
+    connection: Connection | None = None,
+    verbose: bool = True,
+) -> ConnectionReport:
+    """Ask the drill server for an echo; returns as soon as it comes.
+
+    Parameters
+    ----------
+    detector_name
+        Who asks; the remembered name by default.
+    firedrill
+        True for the fire-drill topics, False for the test topics.
+    start_at
+        Accepted for the sake of older notebooks.
+    wait, patience
+        Seconds after which to give up; both words mean the same.
+    connection
+        Which connection; the current one by default.
+    verbose
+        Whether to print what happens.
+
+    Returns
+    -------
+    ConnectionReport
+        True in a condition.
+
+    Raises
+    ------
+    NoAnswer
+        If the broker took the test and no drill server answered in time.
+    NameNotSet
+        If nobody said which detector this is.
+    TransportError
+        If the broker does not answer or refuses.
+    """
+    connection = connection or current_connection()
+    patience = wait if patience is None else patience
+    name = _who(detector_name, connection)
+    topics = connection.topics(firedrill_mode=firedrill)
+    sent_to, expected_from = connection.url(topics.observations), connection.url(topics.connection)
+    if verbose:
+        print("\n> Testing your connection.")
+        print(f"> Sending to {sent_to}")
+        print(f"> Expecting from {expected_from}. ")
+        print(f"> Going to take up to {patience:g} seconds\n")
+    request = Command(name=CommandName.TEST_CONNECTION, detector_name=name, time=iso_micro(time.time_ns()))
+    asked = _Request(request, connection, firedrill_mode=firedrill)
+    reply, milliseconds = asked.await_reply(patience)
+    if reply is None:
+        raise NoAnswer(
+            f"{connection.broker} took the test, but no drill server confirmed it within {patience:g} s.",
+            next_step="Check that a drill server runs there (`snews-drill serve`), or be more patient: wait=30.",
+        )
+    if verbose:
+        print(f"You ({name}) have a connection to the server at {request.time}")
+    return ConnectionReport(
+        is_confirmed=True,
+        detector_name=name,
+        broker=connection.broker,
+        sent_to=sent_to,
+        expected_from=expected_from,
+        time=request.time,
+        milliseconds=milliseconds,
+    )
+
+
+# pytest would take the name for a test when it collects modules that import it.
+test_connection.__test__ = False  # type: ignore[attr-defined]
+
+
+def reset_cache(
+    detector_name: str | None = None,
+    admin_pass: str | None = None,
+    firedrill: bool = True,  # noqa: FBT001, FBT002
+    *,
+    patience: float = PATIENCE_SECONDS,
+    connection: Connection | None = None,
+    verbose: bool = True,
+) -> CommandReply:
+    """Have the drill server forget all observations. Needs rights.
+
+    In a rehearsal you have them. On a shared broker the instructor's token in `SNEWS_DRILL_ADMIN_TOKEN` gives them; it never
+    travels, a proof made with it does.
+
+    Parameters
+    ----------
+    detector_name
+        Who asks; the remembered name by default.
+    admin_pass
+        The admin token, where neither the rehearsal nor `SNEWS_DRILL_ADMIN_TOKEN` has it.
+    firedrill
+        True for the fire-drill topics, False for the test topics.
+    patience
+        Seconds to wait for the answer.
+    connection
+        Which connection; the current one by default.
+    verbose
+        Whether to print what happens.
+
+    Raises
+    ------
+    NotAuthorised
+        If you have no rights.
+    NoAnswer
+        If no drill server answered.
+    TransportError
+        If the broker does not answer or refuses.
+    """
+    if verbose:
+        print("> Requesting to Reset the cache. If you have rights, cache will be reset")
+    return _command(CommandName.HARD_RESET, detector_name, connection, firedrill, patience, verbose, token=admin_pass)
+
+
+def get_feedback(
+    detector_name: str | None = None,
+    email_address: str | None = None,
+    firedrill: bool = True,  # noqa: FBT001, FBT002
+    *,
+    patience: float = 30.0,
+    connection: Connection | None = None,
+    verbose: bool = True,
+) -> CommandReply:
+    """Have the statistics of your heartbeats in the last 24 hours mailed to you.
+
+    Parameters
+    ----------
+    detector_name
+        Whose heartbeats; the remembered name by default.
+    email_address
+        One or more registered addresses, separated by semicolons.
+    firedrill
+        True for the fire-drill topics, False for the test topics.
+    patience
+        Seconds to wait for the answer.
+    connection
+        Which connection; the current one by default.
+    verbose
+        Whether to print what happens.
+
+    Raises
+    ------
+    SettingsError
+        If no address was given, or one is none.
+    NotAuthorised
+        If an address is not registered for that detector, or the mail could not be sent; the sentence says which.
+    NoAnswer
+        If no drill server answered.
+    TransportError
+        If the broker does not answer or refuses.
+    """
+    addresses = [part.strip() for part in (email_address or "").split(";") if part.strip()]
+    if not addresses or not all(re.fullmatch(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,253}", part) for part in addresses):
+        raise SettingsError(
+            f"{email_address!r:.100} is no mail address.",
+            next_step='Give a registered address, several separated by semicolons: "a@b.org;c@d.org".',
+        )
+    reply = _command(
+        CommandName.GET_FEEDBACK, detector_name, connection, firedrill, patience, verbose, email=";".join(addresses)
+    )
+    if verbose:
+        print("Heartbeat Feedback is requested! Expect an email from us!")
+    return reply
+
+
+def display_heartbeats(
+    detector_name: str | None = None,
+    admin_pass: str | None = None,
+    firedrill: bool = True,  # noqa: FBT001, FBT002
+    *,
+    patience: float = PATIENCE_SECONDS,
+    connection: Connection | None = None,
+    verbose: bool = True,
+) -> pandas.DataFrame:
+    """Have the drill server show the heartbeats of all detectors. Needs rights.
+
+    Parameters
+    ----------
+    detector_name
+        Who asks; the remembered name by default.
+    admin_pass
+        The admin token, where neither the rehearsal nor `SNEWS_DRILL_ADMIN_TOKEN` has it.
+    firedrill
+        True for the fire-drill topics, False for the test topics.
+    patience
+        Seconds to wait for the answer.
+    connection
+        Which connection; the current one by default.
+    verbose
+        Whether to print what happens.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per detector: detector_name, heartbeats (count in 24 h), status, seconds_ago, latency_ms. On a shared broker it is
+        empty: the server writes the table to its own log, because others could read the reply.
+
+    Raises
+    ------
+    NotAuthorised
+        If you have no rights.
+    NoAnswer
+        If no drill server answered.
+    TransportError
+        If the broker does not answer or refuses.
+    """
+    import pandas
+
+    reply = _command(
+        CommandName.DISPLAY_HEARTBEATS, detector_name, connection, firedrill, patience, verbose, token=admin_pass
+    )
+    columns = ["detector_name", "heartbeats", "status", "seconds_ago", "latency_ms"]
+    rows = reply.meta.get("heartbeats")
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def _who(detector_name: str | None, connection: Connection) -> str:
+    return find_detector(detector_name).name if detector_name else get_name(connection.settings)
+
+
+def _command(
+    command: CommandName,
+    detector_name: str | None,
+    connection: Connection | None,
+    firedrill: bool,  # noqa: FBT001
+    patience: float,
+    verbose: bool,  # noqa: FBT001
+    *,
+    email: str = "",
+    token: str | None = None,
+) -> CommandReply:
+    connection = connection or current_connection()
+    request = Command(
+        name=command,
+        detector_name=_who(detector_name, connection),
+        time=iso_micro(time.time_ns()),
+        email=email,
+        request_id=secrets.token_hex(16),
+    )
+    token = token or connection.admin_token
+    if token and command is not CommandName.GET_FEEDBACK:
+        request = request.with_proof(token)
+    reply, milliseconds = _Request(request, connection, firedrill_mode=firedrill).await_reply(patience)
+    if reply is None:
+        raise NoAnswer(
+            f"{connection.broker} took the request, but no drill server answered within {patience:g} s.",
+            next_step="Servers of the live system do not answer this command; others: check that one runs "
+            "(`snews-drill serve`).",
+        )
+    if reply.status != "done":
+        raise NotAuthorised(
+            f"The drill server refused {command.value}: {reply.reason}",
+            next_step="Ask the instructor; the token goes into SNEWS_DRILL_ADMIN_TOKEN, addresses into the contacts file.",
+        )
+    if verbose:
+        print(f"> {reply.reason}")
+    return CommandReply(command.value, True, reply.reason, milliseconds, reply.meta)
+
+
+class _Request:
+    """A command on its way, with the reader that waits for its answer."""
+
+    def __init__(self, request: Command, connection: Connection, *, firedrill_mode: bool) -> None:
+        self._request = request
+        self._connection = connection
+        self._topics = connection.topics(firedrill_mode=firedrill_mode)
+
+    def await_reply(self, patience: float) -> tuple[Command | None, float]:
+        """Send, and return the answer (None if there was none) and the milliseconds it took."""
+        deadline = time.monotonic() + patience
+        # The reader is there before the request leaves, so the answer cannot be missed.
+        reader = self._connection.open_reader([self._topics.connection], timeout=patience)
+        try:
+            started = time.perf_counter()
+            content = self._connection.dialect.command_to_object(self._request)
+            payload = self._connection.dialect.encode_command(self._request)
+            raise_undelivered(self._connection.send(self._topics.observations, [payload], timeout=patience), [content])
+            return self._await(reader, deadline), (time.perf_counter() - started) * 1e3
+        finally:
+            reader.close()
+
+    def _await(self, reader: Reader, deadline: float) -> Command | None:
+        while (left := deadline - time.monotonic()) > 0:
+            for record in reader.read(timeout=min(left, 0.5)):
+                reply = self._answer_in(record)
+                if reply is not None:
+                    return reply
+        return None
+
+    def _answer_in(self, record: Record) -> Command | None:
+        try:
+            value = decode_record(record.value, record.content_format).value
+        except (UnreadableRecord, ValueError):
+            return None  # somebody else's
+        asked = self._request
+        is_ours = (
+            isinstance(value, Command)
+            and value.name is asked.name
+            and value.detector_name == asked.detector_name
+            and value.request_id == asked.request_id
+            and value.status != "sending"
+            and (value.time == asked.time or bool(asked.request_id))
+        )
+        return value if is_ours and isinstance(value, Command) else None
