@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snews_drill.errors import LocalizationError
 from snews_drill.messages.times import iso_micro
@@ -22,6 +23,26 @@ def write(found: Localization, path: Path) -> Path:
     ORDERING (NESTED), COORDSYS (C, equatorial), NSIDE, FIRSTPIX, LASTPIX, INDXSCHM. The same localization
     gives the same bytes.
     """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            _tables(found).writeto(path, overwrite=True)
+    except (OSError, ValueError) as error:
+        raise LocalizationError(
+            f"The map cannot be written to {path}: {error}",
+            next_step="Choose a folder that exists and that you may write to.",
+        ) from error
+    return path
+
+
+def as_bytes(found: Localization) -> bytes:
+    """Return the file's content; see `Localization.fits_bytes`."""
+    buffer = io.BytesIO()
+    _tables(found).writeto(buffer)
+    return buffer.getvalue()
+
+
+def _tables(found: Localization) -> Any:
     from astropy.io import fits
 
     column = fits.Column(name="PROB", format="D", unit="pix-1", array=found.probability)
@@ -30,16 +51,7 @@ def write(found: Localization, path: Path) -> Path:
         table.header[keyword] = (value, comment)
     for line in found.summary.splitlines():
         table.header.add_history(_ascii(line))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
-    except (OSError, ValueError) as error:
-        raise LocalizationError(
-            f"The map cannot be written to {path}: {error}",
-            next_step="Choose a folder that exists and that you may write to.",
-        ) from error
-    return path
+    return fits.HDUList([fits.PrimaryHDU(), table])
 
 
 def _cards(found: Localization) -> list[tuple[str, object, str]]:

@@ -132,6 +132,17 @@ class Localization:
         """
         return self._mesh.area_deg2(_checked_level(level))
 
+    def radius_deg(self, level: float) -> float:
+        """Return the radius around the best fit that holds `level` of the probability, degrees.
+
+        Raises
+        ------
+        LocalizationError
+            If `level` is not between 0 and 1.
+        """
+        best = check_direction(self.ra_deg, self.dec_deg)
+        return self._mesh.radius_deg(best, _checked_level(level))
+
     def ceiling(self, level: float) -> float:
         """Return the `excess_chi2` at the border of the region that holds `level` of the probability."""
         return self._mesh.ceiling(_checked_level(level))
@@ -200,6 +211,12 @@ class Localization:
         from snews_drill.sky.fits import write
 
         return write(self, Path(path))
+
+    def fits_bytes(self) -> bytes:
+        """Return what `to_fits` writes (uncompressed), as bytes."""
+        from snews_drill.sky.fits import as_bytes
+
+        return as_bytes(self)
 
     def __repr__(self) -> str:
         count = len(self.detector_names)

@@ -153,6 +153,15 @@ class Mesh:
         inside = int(np.count_nonzero(self.fine_chi2 <= self.ceiling(level)))
         return inside * cell_area_deg2(self.fine_nside)
 
+    def radius_deg(self, centre: FloatArray, level: float) -> float:
+        """Return the radius (degrees) around a unit vector, shape (3,), that holds `level`."""
+        across = np.linalg.norm(np.cross(centres(self.fine_pixels, self.fine_nside), centre), axis=1)
+        along = centres(self.fine_pixels, self.fine_nside) @ centre
+        angles = np.degrees(np.arctan2(across, along))
+        order = np.argsort(angles)
+        last = int(np.searchsorted(np.cumsum(self.fine_share[order]), level))
+        return float(angles[order[min(last, len(order) - 1)]])
+
 
 def cell_area_deg2(nside: int) -> float:
     """Return the area of a HEALPix cell in square degrees."""

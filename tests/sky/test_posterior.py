@@ -70,3 +70,11 @@ def test_descent_ends_where_no_neighbour_is_lower(drill_times):
     near = lowest + 1e-3 * generator.normal(size=(200, 3))
     near /= np.linalg.norm(near, axis=1, keepdims=True)
     assert quadratic.excess(near).min() >= float(quadratic.excess(lowest))
+
+
+def test_radius_holds_its_share_of_a_round_region():
+    """With equal precision along all axes the radius and the area of 90 % belong to the same disc."""
+    quadratic = Quadratic(1e4 * np.eye(3), -1e4 * unit_vector(40, 50), 1e4)
+    mesh = make_mesh(quadratic, 64)
+    radius = mesh.radius_deg(unit_vector(40, 50), 0.9)
+    assert np.pi * radius**2 == pytest.approx(mesh.area_deg2(0.9), rel=0.03)
