@@ -247,7 +247,9 @@ def read_private_file(path: Path, *, max_bytes: int = 65536) -> bytes | None:
         If it is a link, somebody else's, readable by others, or larger than `max_bytes`.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        # O_NONBLOCK: a pipe in its place would otherwise be waited for without end.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(path, flags)
     except FileNotFoundError:
         return None
     except OSError as error:
