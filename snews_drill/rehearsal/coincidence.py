@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -162,6 +162,23 @@ class Coincidence:
         count = sum(len(held) for held in self._detectors.values())
         self._clear()
         return count
+
+    def renumber(self, numbers: Mapping[tuple[int, str], int]) -> None:
+        """Give groups the numbers that they had before a restart.
+
+        Parameters
+        ----------
+        numbers
+            Group number by the earliest member's (neutrino time in ns, detector). Groups it does not name, and later ones,
+            get numbers above all of these.
+        """
+        self._next_number = max(self._next_number, max(numbers.values(), default=-1) + 1)
+        for key, group in self._published.items():
+            if key in numbers:
+                group.number = numbers[key]
+            else:
+                group.number = self._next_number
+                self._next_number += 1
 
     def _withdraw(self, name: str, observations: Members) -> tuple[list[Decision], Members]:
         held = self._detectors[name]

@@ -14,7 +14,7 @@ from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND, parse_utc_ns
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.contacts import registered
 from snews_drill.rehearsal.exercise import Exercise
-from snews_drill.rehearsal.feedback import compose, deliver
+from snews_drill.rehearsal.feedback import Delivery, compose, deliver
 from snews_drill.rehearsal.heartbeat_statistics import Beat, heartbeat_statistics
 from snews_drill.settings import DrillSettings
 
@@ -128,7 +128,15 @@ class CommandDesk:
             delivery = deliver(compose(detector, statistics, beats, now_ns), recipients, self.settings)
         except DrillError as error:
             return _reply(command, "refused", f"{error.reason} {error.next_step}")
-        return _reply(command, "done", str(delivery))
+        return _reply(command, "done", self._said(delivery))
+
+    def _said(self, delivery: Delivery) -> str:
+        count = f"{len(delivery.recipients)} address{'es' if len(delivery.recipients) > 1 else ''}"
+        if delivery.how == "mailed":
+            return f"Mailed to {count}."
+        # Everybody on a shared broker reads the reply: the folder's name is for the rehearsal's own user only.
+        where = f" to {delivery.where}" if self.is_private else " on the server"
+        return f"No mail server is set (SNEWS_DRILL_SMTP_HOST): the mail to {count} was written{where}."
 
 
 def _reply(command: Command, status: str, reason: str) -> Command:
