@@ -52,7 +52,7 @@ def alert_to_gcn(
 
     Notes
     -----
-    `alert_type` is "retraction" when fewer than two detectors remain, "initial" for the first alert of a group,
+    `alert_type` is "retraction" when fewer than two detectors remain, "initial" for a group's first alert,
     else "update": a detector that leaves a group of three or more changes the event, it does not end it.
     """
     notice: dict[str, Any] = {"$schema": SCHEMA_URL}
