@@ -256,16 +256,19 @@ def read_private_file(path: Path, *, max_bytes: int = 65536) -> bytes | None:
         raise SettingsError(
             f"{path} cannot be read: {error.strerror}.", next_step="Remove it if it is not yours."
         ) from error
-    with os.fdopen(handle, "rb") as file:
-        info = os.fstat(file.fileno())
+    try:
+        info = os.fstat(handle)
         foreign = hasattr(os, "getuid") and info.st_uid != os.getuid()
         is_open = os.name == "posix" and bool(info.st_mode & 0o077)
         if foreign or is_open or not stat.S_ISREG(info.st_mode) or info.st_size > max_bytes:
             raise SettingsError(
-                f"{path} is not a private file of yours (mode {stat.S_IMODE(info.st_mode):04o}, {info.st_size} bytes).",
+                f"{path} is not a private file of yours (mode {stat.S_IMODE(info.st_mode):04o}, {info.st_size} B).",
                 next_step="Remove it; it is made again when needed.",
             )
-        return file.read(max_bytes)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(max_bytes)
+    finally:
+        os.close(handle)
 
 
 def _read_file(path: Path) -> dict[str, Any]:
