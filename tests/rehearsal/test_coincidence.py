@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,6 +179,32 @@ def test_a_moving_member_retracts_here_and_joins_there():
         desk.add(detector, second)
     assert desk.groups == ["A B X", "C D"]
     assert desk.add("X", 10.9) == [("RETRACTION", "A B", 0), ("COINC_MSG", "X C D", 1)]
+
+
+def test_a_group_that_loses_and_gains_at_once_is_told_both():
+    desk = Desk()
+    for detector, second in (("A", 22), ("B", 21), ("C", 18), ("D", 11)):
+        desk.add(detector, second, message_id=detector)
+    assert desk.groups == ["D C B", "C B A"]
+    assert desk.add("A", 8, message_id="A") == [("RETRACTION", "A C", 0), ("COINC_MSG", "A D C", 0)]
+    assert desk.groups == ["A D C", "D C B"]
+
+
+def test_a_group_of_equal_times_at_the_very_end_of_the_window_is_joined():
+    desk = Desk()
+    desk.add("B", 10)
+    desk.add("C", 10)
+    assert desk.add("A", 0) == [("COINC_MSG", "A B C", 0)]
+    assert desk.groups == ["A B C"]
+
+
+def test_retracting_a_version_brings_back_the_one_before_however_far_away():
+    desk = Desk()
+    desk.add("A", 0)
+    desk.add("B", 1, message_id="b")
+    desk.add("B", 1000, message_id="b")
+    assert desk.groups == []
+    assert desk.retract("B") == ([("COINC_MSG", "A B", 1)], 1)
 
 
 def test_retraction_of_the_first_member_keeps_the_group_and_its_number():
@@ -391,7 +419,7 @@ def test_every_group_is_within_the_window_maximal_and_has_each_detector_once():
 @settings(max_examples=200, deadline=None)
 @given(items=many, extra=observations)
 def test_retracting_undoes_publishing(items, extra):
-    latest = Observation(extra.detector, extra.neutrino_time_ns, extra.p_val, 99, "new-" + extra.id)
+    latest = replace(extra, p_val=0.7, sent_time_ns=99)  # the p-value makes it new, whatever its id
     rule = filled(items)
     groups, held = rule.groups, rule.observations
     rule.add(latest)
