@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import time
 import uuid
 import weakref
@@ -25,23 +24,19 @@ from kafka_broker.configuration import (
     write_logging_properties,
     write_server_properties,
 )
-from kafka_broker.fetch import fetch_jars
+from kafka_broker.java import JavaProcess
 from kafka_broker.permissions import Permission, to_bindings
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
     from hop.auth import Auth
 
-_JAVA_OPTIONS = ("-Xmx512m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 _REQUEST_TIMEOUT_SEC = 10.0
 _FORMAT_TIMEOUT_SEC = 60.0
 
 
 class ApacheKafka:
     """A broker as the live one is, on 127.0.0.1: who you are and what you may do is checked.
-
-    Start it in a thread that outlives it (a test's main thread will do): on Linux the broker is killed when the
-    thread that started it ends, so that a killed test run leaves nothing.
 
     Parameters
     ----------
@@ -72,7 +67,7 @@ class ApacheKafka:
         self._certificate: CertificateKind = certificate
         self._settings = settings or {}
         self._ports = choose_ports()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: JavaProcess | None = None
         self._is_formatted = False
 
     def __repr__(self) -> str:
@@ -84,14 +79,14 @@ class ApacheKafka:
     @property
     def is_running(self) -> bool:
         """Whether the broker's process lives (a frozen one does)."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.is_running
 
     @property
     def pid(self) -> int:
         """The broker's process id; RuntimeError when it is not running."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or not self._process.is_running:
             raise RuntimeError(f"{self!r} has no process: call start() first")
-        return self._process.pid
+        return self._process.popen.pid
 
     def start(self, timeout: float = 45.0) -> None:
         """Start the broker and return when it answers; on the first start also set the permissions.
@@ -107,8 +102,8 @@ class ApacheKafka:
         is_first = not self._is_formatted
         if is_first:
             self._prepare()
-        self._process = self._launch("kafka.Kafka", str(self.directory / "server.properties"))
-        weakref.finalize(self, _kill, self._process)
+        self._process = JavaProcess(self.directory, "kafka.Kafka", str(self.directory / "server.properties"))
+        weakref.finalize(self, self._process.kill)
         try:
             self._wait_until_answering(deadline)
             if is_first:
@@ -120,22 +115,16 @@ class ApacheKafka:
 
     def stop(self, timeout: float = 20.0) -> None:
         """Shut the broker down in order; kill it when that takes longer than `timeout` seconds."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self.thaw()
-            self._process.terminate()
-            try:
-                self._process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._process.wait()
-        self._process = None
+        if self._process is not None:
+            if self._process.is_running:
+                self.thaw()
+            self._process.stop(timeout)
+            self._process = None
 
     def kill(self) -> None:
         """End the broker at once, as a crash would."""
         if self._process is not None:
-            _kill(self._process)
+            self._process.kill()
             self._process = None
 
     def restart(self, timeout: float = 45.0) -> None:
@@ -216,9 +205,9 @@ class ApacheKafka:
     # -- what an administrator does --------------------------------------------------------------------------
 
     def create_topics(self, names: Iterable[str], max_message_bytes: int | None = None) -> None:
-        """Create topics of one partition and wait until the broker has them; those that exist are left alone.
+        """Create topics of one partition and wait for them; those that exist are left alone.
 
-        `max_message_bytes` limits a record batch; without it the broker's own limit holds (1 MiB and 12 bytes).
+        `max_message_bytes` limits a record batch; without it the broker's own limit holds (1,048,588).
         """
         from confluent_kafka import KafkaError, KafkaException
         from confluent_kafka.admin import NewTopic
@@ -296,32 +285,14 @@ class ApacheKafka:
         arguments = ["format", "--cluster-id", cluster, "--config", str(properties)]
         for user, password in self._passwords.items():
             arguments += ["--add-scram", f'SCRAM-SHA-512=[name="{user}",password="{password}"]']
-        process = self._launch("kafka.tools.StorageTool", *arguments)
+        process = JavaProcess(self.directory, "kafka.tools.StorageTool", *arguments)
         try:
             code = process.wait(_FORMAT_TIMEOUT_SEC)
         finally:
-            _kill(process)
+            process.kill()
         if code != 0:
             raise RuntimeError(
                 f"Kafka's storage could not be formatted (exit code {code}):\n{self._log_tail()}"
-            )
-
-    def _launch(self, main_class: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [
-            "java",
-            *_JAVA_OPTIONS,
-            f"-Dlog4j.configuration=file:{self.directory / 'log4j.properties'}",
-        ]
-        command += ["-cp", f"{fetch_jars()}/*", main_class, *arguments]
-        if shutil.which("setpriv"):
-            command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
-        with (self.directory / "console.log").open("ab") as console:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                cwd=self.directory,
             )
 
     def _wait_until_answering(self, deadline: float) -> None:
@@ -341,9 +312,3 @@ class ApacheKafka:
     def _log_tail(self, characters: int = 3000) -> str:
         logs = (self.directory / name for name in ("console.log", "kafka.log"))
         return "\n".join(log.read_text(errors="replace")[-characters:] for log in logs if log.exists())
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait()

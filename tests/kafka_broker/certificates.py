@@ -28,7 +28,7 @@ class CertificateFiles:
     ca : pathlib.Path
         The authority clients are told to trust (PEM).
     server : pathlib.Path
-        The server's private key, then its certificate chain (PEM, mode 0600), as `ssl.keystore.type=PEM` reads it.
+        The server's private key, then its certificate chain (PEM, 0600), as `ssl.keystore.type=PEM` wants.
     """
 
     ca: Path

@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 KAFKA_VERSION = "3.9.2"
-"""The release the tests run on: the last 3.x line, so that old clients still reach it; needs a JDK 11 or newer."""
+"""The release the tests run on: of the 3.x line, so that clients of older peers still reach it."""
 
 CACHE_VARIABLE = "SNEWS_DRILL_TEST_CACHE"
 DOWNLOAD_TIMEOUT_SEC = 300.0
@@ -21,7 +21,7 @@ _POM = Path(__file__).with_name("pom.xml")
 
 
 def cache_folder() -> Path:
-    """Return the folder that holds what the tests download: `SNEWS_DRILL_TEST_CACHE`, else the user's cache."""
+    """Return where downloads are kept: `SNEWS_DRILL_TEST_CACHE`, else the user's cache folder."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("snews_drill-tests"))
 
@@ -75,7 +75,7 @@ def fetch_jars() -> Path:
 
 
 def _resolve(folder: Path) -> None:
-    """Let Maven copy the jars beside `folder`, then rename: an interrupted run leaves no half-filled folder."""
+    """Let Maven copy the jars beside `folder`, then rename: a half-filled folder never counts."""
     with tempfile.TemporaryDirectory(prefix="kafka-", dir=folder.parent) as scratch:
         pom = shutil.copy(_POM, scratch)
         jars = Path(scratch, "jars")
