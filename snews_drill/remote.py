@@ -138,7 +138,7 @@ def test_connection(
         print(f"> Sending to {sent_to}")
         print(f"> Expecting from {expected_from}. ")
         print(f"> Going to take up to {patience:g} seconds\n")
-    request = Command(name=CommandName.TEST_CONNECTION, detector_name=name, time=iso_micro(time.time_ns()))
+    request = Command(name=CommandName.TEST_CONNECTION, detector_name=name, time=iso_micro(time.time_ns() // 1000 * 1000))
     asked = _Request(request, connection, firedrill_mode=firedrill)
     reply, milliseconds = asked.await_reply(patience)
     if reply is None:
@@ -328,7 +328,7 @@ def _command(
     request = Command(
         name=command,
         detector_name=_who(detector_name, connection),
-        time=iso_micro(time.time_ns()),
+        time=iso_micro(time.time_ns() // 1000 * 1000),
         email=email,
         request_id=secrets.token_hex(16),
     )

@@ -176,7 +176,8 @@ class Exercise:
             sent_time_ns=sent_ns,
             p_values=p_values,
             neutrino_times_ns=tuple(member.neutrino_time_ns for member in members),
-            p_values_average=fmean(known) if known else None,
+            # Twelve digits: 0.06 for 0.05 and 0.07, as people would write it.
+            p_values_average=float(f"{fmean(known):.12g}") if known else None,
             sub_list_number=decision.group_number,
         )
 

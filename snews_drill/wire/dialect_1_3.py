@@ -67,7 +67,7 @@ def build(
     now_ns
         The time of creation, ns since 1970 (UTC).
     """
-    now = iso_micro(now_ns)
+    now = _stamp(now_ns)
     machine_time = arguments.get("machine_time")
     machine_time = now if machine_time is None else machine_time
     pre_sn = "PRE-SN_" if arguments.get("is_pre_sn") else ""
@@ -205,7 +205,12 @@ def canonicalise(content: dict[str, Any], message: DetectorMessage) -> None:
 
 def restamp(content: dict[str, Any], now_ns: int) -> None:
     """Set the time of sending."""
-    content["sent_time"] = iso_micro(now_ns)
+    content["sent_time"] = _stamp(now_ns)
+
+
+def _stamp(now_ns: int) -> str:
+    # The clock gives more digits than this dialect has.
+    return iso_micro(now_ns // 1000 * 1000)
 
 
 def encode_message(content: Mapping[str, Any]) -> Payload:
