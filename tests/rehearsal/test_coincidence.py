@@ -333,6 +333,17 @@ def test_reset_forgets_all_but_goes_on_numbering():
     assert desk.add("B", 1) == [("COINC_MSG", "A B", 1)]
 
 
+def test_groups_rebuilt_after_a_restart_can_have_the_numbers_that_readers_know():
+    desk = Desk()
+    for detector, second in (("A", 0), ("B", 1), ("C", 100), ("D", 101)):
+        desk.add(detector, second)
+    desk.rule.renumber({(BASE, "A"): 7})
+    assert desk.add("E", 2) == [("COINC_MSG", "A B E", 7)]
+    assert desk.add("F", 102) == [("COINC_MSG", "C D F", 8)]
+    desk.add("G", 500)
+    assert desk.add("H", 501) == [("COINC_MSG", "G H", 9)]
+
+
 # The oracle: written from the words of docs/coincidence.md, without a thought for speed.
 
 
