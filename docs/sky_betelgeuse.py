@@ -23,9 +23,8 @@ def main() -> None:
     found = localize({name: first_ns + round(ms * 1e6) for name, ms in TIMES_MS.items()})
     found.plot(star=ALF_ORI, horizon_of="XENONnT").savefig(sys.argv[1])
     print(found.summary)
-    print(
-        f"Alf Ori is {found.separation_deg(*ALF_ORI[:2]):.2f}° from the best fit; residuals {found.rms_ms:.2f} ms rms."
-    )
+    print(f"Alf Ori is {found.separation_deg(*ALF_ORI[:2]):.2f}° from the best fit.")
+    print(f"Residuals: {found.rms_ms:.2f} ms rms.")
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ def arrival_times_ns(
     --------
     >>> times = arrival_times_ns(88.79292, 7.40706, 1675771200000000000, ["JUNO", "XENONnT"])
     >>> round((times["XENONnT"] - times["JUNO"]) / 1e6)
-    26
+    25
     """
     to_star = check_direction(ra_deg, dec_deg)
     rotation = celestial_from_terrestrial(check_instant(when_ns, "time of the wave"))

@@ -54,9 +54,9 @@ def draw(found: Localization, star: object, horizon_of: str | None) -> Figure:
         sky = figure.add_subplot(projection="mollweide")
     _draw_sky(sky, found, marked, horizon_of, 6 if has_close_up else 12)
     figure.suptitle(_title(found), fontsize=11)
-    figure.legend(
-        *sky.get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize=9, frameon=False
-    )
+    handles = sky.get_legend_handles_labels()
+    columns = 7 if has_close_up else 3
+    figure.legend(*handles, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
     return figure
 
 

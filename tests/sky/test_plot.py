@@ -95,3 +95,13 @@ def test_no_star_is_refused(drill_times, star):
 def test_no_detector_has_no_horizon(drill_times):
     with pytest.raises(UnknownDetector):
         localize(drill_times).plot(horizon_of="Nowhere-9")
+
+
+@pytest.mark.parametrize("names", [["JUNO", "SNO+", "IceCube"], ["JUNO", "LVD", "IC", "SNO+", "SK"]])
+def test_the_legend_is_not_cut_off(drill_ns, names):
+    figure = localize(arrival_times_ns(200, -40, drill_ns, names)).plot(star=(200, -40), horizon_of="XENONnT")
+    FigureCanvasAgg(figure).draw()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0
+    assert legend.y0 >= 0
+    assert legend.x1 <= figure.bbox.x1
