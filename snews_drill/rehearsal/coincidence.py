@@ -169,8 +169,8 @@ class Coincidence:
         Parameters
         ----------
         numbers
-            Group number by the earliest member's (neutrino time in ns, detector). Groups it does not name, and
-            later ones, get numbers above all of these.
+            Group number by the earliest member's (neutrino time in ns, detector). Groups it does not name
+            and later ones get numbers above all of these.
         """
         self._next_number = max(self._next_number, max(numbers.values(), default=-1) + 1)
         for key, group in self._published.items():
