@@ -1,7 +1,7 @@
 """Leases: how a rehearsal knows that somebody still uses it.
 
 Every process that uses the rehearsal holds a lock on a file of its own in the folder `users`. The operating
-system gives the lock back when the process ends, however it ends. A lease that somebody else can lock is dead.
+system gives the lock back when the process ends, however it ends. A lease that others can lock is dead.
 
 A lease is only ever taken, and dead ones are only ever removed, by who holds the start lock.
 """

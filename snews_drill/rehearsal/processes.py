@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ CREATION_TOLERANCE_SEC = 2.0
 MAX_LOG_BYTES = 1_000_000
 
 # Run by a bare interpreter that then *becomes* the command: it asks Linux to kill it when its parent dies
-# (PR_SET_PDEATHSIG = 1, SIGKILL = 9), which survives exec. So no code of ours runs between fork and exec, where
-# a parent with threads could be stuck.
+# (PR_SET_PDEATHSIG = 1, SIGKILL = 9), which survives exec. So nothing of ours runs between fork and exec
+# (where the child of a parent with threads could be stuck).
 _DIE_WITH_PARENT = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9)
@@ -103,19 +104,25 @@ class ProcessMark:
         """
         import psutil
 
-        if not self.is_running(words, at_that_time=at_that_time):
+        def is_gone(within: float) -> bool:
+            # Not psutil's own wait: it waits as well for the parent to collect what is dead already.
+            deadline = time.monotonic() + within
+            while self.is_running(words, at_that_time=at_that_time):
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.005)
             return True
+
         with contextlib.suppress(psutil.Error):
+            if is_gone(0.0):
+                return True
             process = psutil.Process(self.pid)
             if timeout > 0:
                 process.terminate()
-                with contextlib.suppress(psutil.TimeoutExpired):
-                    process.wait(timeout)
-            if self.is_running(words, at_that_time=at_that_time):
-                process.kill()
-                with contextlib.suppress(psutil.TimeoutExpired):
-                    process.wait(1.0)  # the kernel needs a moment
-        return not self.is_running(words, at_that_time=at_that_time)
+                if is_gone(timeout):
+                    return True
+            process.kill()
+        return is_gone(1.0)
 
 
 class ChildProcess:

@@ -88,6 +88,7 @@ class Supervisor:
         self._lock: BaseFileLock | None = None
         self._state: RehearsalState | None = None
         self._is_asked_to_end = False
+        self._is_starting = False
         self._broker_restarts, self._broker_since = Restarts(), 0.0
         self._server_restarts, self._server_since = Restarts(), 0.0
         self._server_due: float | None = None
@@ -98,6 +99,10 @@ class Supervisor:
     def ask_to_end(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         """Ask for an orderly end (a signal handler)."""
         self._is_asked_to_end = True
+        if self._is_starting:
+            raise SystemExit(
+                1
+            )  # the wait for the broker may be long; what was started is ended on the way out
 
     def run(self) -> None:
         """Run the rehearsal until it ends.
@@ -108,7 +113,9 @@ class Supervisor:
             If the broker cannot be started or kept running, or another supervisor is at work.
         """
         try:
+            self._is_starting = True
             self._begin()
+            self._is_starting = False
             while not self._is_asked_to_end and not self._is_abandoned():
                 self._look_after_broker()
                 self._look_after_server()
@@ -282,6 +289,7 @@ class Supervisor:
         self._lock = None
 
     def _end(self) -> None:
+        self._is_starting = False
         self._withdraw()
         if self._server is not None:
             self._server.stop(_SERVER_STOP_SEC)

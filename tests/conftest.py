@@ -1,0 +1,89 @@
+"""Fixtures for every test: settings of its own, an embedded broker, and a look at what is left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from waiting import wait_for
+
+from snews_drill.rehearsal.broker import EmbeddedBroker
+from snews_drill.rehearsal.launcher import stop_rehearsal
+from snews_drill.settings import DrillSettings
+
+#: Threads that libraries keep for the whole life of the process.
+_KEPT_THREADS = ("pydevd", "IPython", "asyncio_", "ThreadPoolExecutor")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Fail a test that leaves a thread or a child process behind."""
+    threads_before, children_before = set(threading.enumerate()), _children()
+    yield
+    left_threads = wait_until_empty(lambda: _new_threads(threads_before))
+    left_children = wait_until_empty(lambda: _children() - children_before)
+    assert not left_threads, f"threads left behind: {left_threads}"
+    assert not left_children, f"processes left behind: {[_describe(pid) for pid in left_children]}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[DrillSettings]:
+    """Settings with folders of this test's own; a rehearsal started with them is ended afterwards."""
+    home = tmp_path / "home"
+    settings = DrillSettings(config_dir=home / "config", state_dir=home / "state", runtime_dir=home / "run")
+    yield settings
+    stop_rehearsal(settings)
+    left = wait_until_empty(lambda: _processes_that_mention(str(home)))
+    assert not left, f"processes left behind: {[_describe(pid) for pid in left]}"
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[EmbeddedBroker]:
+    """An embedded broker, shared by the tests of one module."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+def wait_until_empty(find: object, timeout: float = 3.0) -> set[object]:
+    """Return what `find()` still finds after at most `timeout` seconds."""
+    assert callable(find)
+    try:
+        wait_for(lambda: not find(), "an empty set", timeout=timeout)
+    except AssertionError:
+        return set(find())
+    return set()
+
+
+def _new_threads(before: set[threading.Thread]) -> set[str]:
+    """Find threads that are new: any that is no daemon, and daemons that bear a name of ours."""
+    return {
+        thread.name
+        for thread in threading.enumerate()
+        if thread not in before
+        and not thread.name.startswith(_KEPT_THREADS)
+        and (not thread.daemon or not thread.name.startswith("Thread-"))
+    }
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def _processes_that_mention(text: str) -> set[int]:
+    found = set()
+    for process in psutil.process_iter(["cmdline"]):
+        if process.pid != os.getpid() and any(text in word for word in process.info["cmdline"] or ()):
+            found.add(process.pid)
+    return found
+
+
+def _describe(pid: object) -> str:
+    try:
+        process = psutil.Process(int(str(pid)))
+        return f"{pid} {' '.join(process.cmdline())[:200]} ({process.status()})"
+    except psutil.Error:
+        return str(pid)
