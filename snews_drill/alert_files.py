@@ -1,0 +1,119 @@
+"""Alerts on disk: one JSON file each, never overwritten, always whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from snews_drill.errors import SettingsError
+from snews_drill.messages.times import NS_PER_SECOND
+
+#: Where alerts go when a plug-in needs files and no folder was named. Source: ALERT_OUTPUT of the SNEWS
+#: publishing tools 1.3.2.
+DEFAULT_FOLDER = Path("SNEWS_ALERTS")
+
+
+class AlertFiles:
+    """A folder of alerts `N-SNEWS_ALERT_YYYY-MM-DD.json`: the day of arrival (UTC), N counting up from 0.
+
+    Several subscribers, in one process or in many, may share a folder: every file appears whole, under a
+    name that nobody else took. For one thread.
+
+    Parameters
+    ----------
+    folder
+        Made if it is missing. `~` is the home folder; a relative one is taken from where the program is now.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be made or nothing can be written there.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).expanduser().absolute()
+        self._day = ""
+        self._next = 0
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write_aside(b"{}").unlink()
+        except OSError as error:
+            raise SettingsError(
+                f"Alerts cannot be saved in {self.folder}: {error.strerror or error}.",
+                next_step="Name a folder that you may write to as outputfolder.",
+            ) from error
+
+    def save(self, content: Mapping[str, Any], *, received_time_ns: int) -> Path:
+        """Write one alert and return its file.
+
+        Parameters
+        ----------
+        content
+            The alert as plain data; written as JSON with its keys in their order.
+        received_time_ns
+            When it came, ns since 1970 (UTC); its day is in the file's name.
+
+        Raises
+        ------
+        SettingsError
+            If it cannot be written; nothing is left behind then.
+        """
+        try:
+            # Python's own words for not-a-number are not JSON: refused here, whatever the source did.
+            text = json.dumps(content, indent=4, allow_nan=False).encode()
+            return self._publish(text, received_time_ns)
+        except (OSError, ValueError, TypeError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise SettingsError(
+                f"An alert could not be saved in {self.folder}: {reason[:200]}.",
+                next_step="Make room there, or stop and subscribe with another outputfolder.",
+            ) from error
+
+    def _publish(self, text: bytes, received_time_ns: int) -> Path:
+        day = datetime.fromtimestamp(received_time_ns // NS_PER_SECOND, UTC).date().isoformat()
+        if day != self._day:
+            self._day, self._next = day, self._first_free(day)
+        aside = self._write_aside(text)
+        try:
+            while True:
+                path = self.folder / f"{self._next}-SNEWS_ALERT_{day}.json"
+                self._next += 1
+                with contextlib.suppress(FileExistsError):
+                    _give_name(aside, path)
+                    return path
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _first_free(self, day: str) -> int:
+        name = re.compile(rf"([0-9]{{1,15}})-SNEWS_ALERT_{re.escape(day)}\.json")
+        found = (name.fullmatch(entry.name) for entry in os.scandir(self.folder))
+        return max((int(match[1]) + 1 for match in found if match), default=0)
+
+    def _write_aside(self, text: bytes) -> Path:
+        path = self.folder / f".{uuid.uuid4().hex}.tmp"
+        try:
+            with path.open("xb") as file:
+                file.write(text)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+
+def _give_name(aside: Path, path: Path) -> None:
+    """Let a whole file appear under a name that is free; raise FileExistsError if it is taken."""
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # No hard links on this file system: take the name first, then put the whole file there.
+        path.touch(exist_ok=False)
+        aside.replace(path)
