@@ -251,12 +251,16 @@ def current_connection() -> Connection:
         return connect()
 
 
+def open_connection() -> Connection | None:
+    """Return the current connection if there is an open one; connects to nothing."""
+    with _lock:
+        return _current if _current is not None and _current.is_open else None
+
+
 def current_dialect() -> Dialect:
     """Return the dialect that messages are built in now; connects to nothing.
 
     Before there is a connection it is the dialect of the profile that the user's settings name.
     """
-    with _lock:
-        if _current is not None and _current.is_open:
-            return _current.dialect
-    return get_dialect(get_profile(load_settings().profile).dialect)
+    connection = open_connection()
+    return connection.dialect if connection else get_dialect(get_profile(load_settings().profile).dialect)

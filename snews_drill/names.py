@@ -34,7 +34,9 @@ def get_name(settings: DrillSettings | None = None) -> str:
     return find_detector(name).name
 
 
-def set_name(name: str | None = None, *, settings: DrillSettings | None = None) -> str | None:
+def set_name(
+    name: str | None = None, *, settings: DrillSettings | None = None, verbose: bool = True
+) -> str | None:
     """Remember which detector the user is, in the user's configuration folder.
 
     Parameters
@@ -43,6 +45,8 @@ def set_name(name: str | None = None, *, settings: DrillSettings | None = None) 
         A registered name or an accepted spelling. Without it, a notebook shows a chooser and a terminal asks.
     settings
         Where to write; the user's own by default.
+    verbose
+        Whether to print who you are.
 
     Returns
     -------
@@ -65,7 +69,8 @@ def set_name(name: str | None = None, *, settings: DrillSettings | None = None) 
         name = _ask(settings.detector_name)
     found = find_detector(name)
     remember(settings, detector_name=found.name)
-    print(f"You are {found.name}")
+    if verbose:
+        print(f"You are {found.name}")
     return found.name
 
 
