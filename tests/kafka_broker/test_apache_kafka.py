@@ -89,7 +89,7 @@ def first_error(consumer: confluent_kafka.Consumer, timeout: float = 10) -> int:
         message = consumer.poll(timeout)
         assert message is not None, "neither a record nor an error"
         assert message.error() is not None, "a record came where an error was due"
-        return message.error().code()
+        return int(message.error().code())
     finally:
         consumer.close()
 
@@ -256,7 +256,8 @@ def test_clients_go_on_over_a_restart_with_nothing_lost_or_doubled(tmp_path: Pat
         settings = broker.client_settings("detector")
         producer = confluent_kafka.Producer({**settings, "enable.idempotence": True, "log_level": 0})
         consumer = open_consumer(settings, ALERTS, "detector-restart")
-        received, reports = [], []
+        received: list[int] = []
+        reports: list[KafkaError | None] = []
 
         def read_until(count: int) -> None:
             def has_all() -> bool:
