@@ -218,5 +218,5 @@ def _table(document: Mapping[str, object], source: str) -> Mapping[str, object]:
 def _bad_entry(source: str, name: str, what: str) -> SettingsError:
     return SettingsError(
         f"In {source}, {name} {what}.",
-        next_step=f'Write it as "{name}" = ["somebody@somewhere.example", "somebody.else@somewhere.example"].',
+        next_step=f'Write it as "{name}" = ["somebody@lab.example", "somebody.else@lab.example"].',
     )

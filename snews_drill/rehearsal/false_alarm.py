@@ -29,8 +29,8 @@ def false_alarm_rate_hz(
     Parameters
     ----------
     detectors_on
-        Number of detectors n that take data, by their heartbeats. Heartbeats may be missing, but whoever takes part
-        in the coincidence was on: never less than `coincident` is used.
+        Number of detectors n that take data, by their heartbeats. Heartbeats may be missing, but who takes
+        part in the coincidence was on: never less than `coincident` is used.
     coincident
         Number of detectors r in the group, at least 1.
     window_s
@@ -50,8 +50,8 @@ def false_alarm_rate_hz(
 
     Notes
     -----
-    Source: the formula that the SNEWS coincidence server states for its alerts, with f = 1/604800 Hz, dt = 10 s.
-    It holds as long as f dt is small.
+    Source: the formula that the SNEWS coincidence server states for its alerts, with f = 1/604800 Hz and
+    dt = 10 s. It holds as long as f dt is small.
 
     Examples
     --------
@@ -90,8 +90,8 @@ def false_alarm_text(
 ) -> str:
     """Return the percentage text that an alert carries as "False Alarm Prob".
 
-    It is the probability that chance alone makes at least one such coincidence *within one week*, the period for
-    which the assumed imitation rate is given: 1 - exp(-rate x period), as false alarms are independent.
+    It is the probability that chance alone makes at least one such coincidence *within one week*, the period
+    for which the assumed imitation rate is given: 1 - exp(-rate x period), as false alarms are independent.
 
     Parameters
     ----------
@@ -105,14 +105,14 @@ def false_alarm_text(
     Returns
     -------
     str
-        Like "0.31%"; below 0.01 % with an exponent and two digits ("3.1e-05%"), because 0.00% would say nothing;
-        "N/A" for tests and where fewer than two detectors are left.
+        Like "0.31%"; below 0.01 % with an exponent and two digits ("3.1e-05%"), because 0.00% would say
+        nothing; "N/A" for tests and where fewer than two detectors are left.
 
     Notes
     -----
-    Source: servers of dialect 1.3 wrote a probability times 100 with two decimals and a percent sign, at first
-    for the coincidences expected in a week. Later ones computed a time between false alarms in years instead;
-    that is no probability and is not repeated here.
+    Source: servers of dialect 1.3 wrote a probability times 100 with two decimals and a percent sign, at
+    first for the coincidences expected in a week. Later ones computed a time between false alarms in years
+    instead; that is no probability and is not repeated here.
 
     Examples
     --------

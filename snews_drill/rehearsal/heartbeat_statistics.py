@@ -72,7 +72,7 @@ class HeartbeatStatistics:
     interval_sec
         Seconds from one arrival to the next; None with fewer than two beats.
     latency_ms
-        Received minus sent in milliseconds, as measured (negative where clocks disagree); None without a beat.
+        Received minus sent in milliseconds, as measured (negative where clocks disagree); None without beats.
     last_seen_ns, last_is_on
         When the newest beat arrived and what it said, even if before the period; None if there is none.
     """

@@ -16,14 +16,16 @@ from snews_drill.settings import DrillSettings
 TIMEOUT_SEC = 10.0
 
 _IMPLICIT_TLS_PORT = 465  # RFC 8314
+_REFUSALS = (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, smtplib.SMTPNotSupportedError)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def send_mail(mail: EmailMessage, recipients: Sequence[str], settings: DrillSettings) -> tuple[str, ...]:
     """Send a mail through the server of the settings and return the recipients that it refused.
 
-    The connection is encrypted if the server offers it (always on port 465). Its certificate is checked unless
-    the server is on this machine. A password is given away only over an encrypted connection or on this machine.
+    The connection is encrypted if the server offers it (always on port 465). Its certificate is checked
+    unless the server is on this machine. A password is given only to an encrypted connection or on this
+    machine.
 
     Parameters
     ----------
@@ -105,9 +107,7 @@ def _log_in(server: smtplib.SMTP, settings: DrillSettings, place: str) -> None:
 
 def _translated(error: Exception, place: str) -> tuple[str, str]:
     """Return reason and next step for an error of smtplib or of the connection."""
-    if isinstance(
-        error, smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused | smtplib.SMTPNotSupportedError
-    ):
+    if isinstance(error, _REFUSALS):
         return _refusal(error, place)
     next_step = "Check SNEWS_DRILL_SMTP_HOST and SNEWS_DRILL_SMTP_PORT, then try again."
     if isinstance(error, ssl.SSLError):
@@ -115,7 +115,7 @@ def _translated(error: Exception, place: str) -> tuple[str, str]:
             f"No encrypted connection to the mail server {place}: {shown(error.reason or str(error))}.",
             f"{next_step} Its certificate must be valid for that name.",
         )
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib wraps some
         return f"The mail server {place} did not answer within {TIMEOUT_SEC:.0f} s.", next_step
     if isinstance(error, smtplib.SMTPException):
         return f"The mail server {place} broke off: {shown(str(error))}.", next_step
@@ -134,12 +134,12 @@ def _refusal(error: smtplib.SMTPException, place: str) -> tuple[str, str]:
         address, (code, answer) = next(iter(error.recipients.items()))
         return (
             f"The mail server {place} refuses the recipient {address}: {_said(code, answer)}.",
-            "Check the address in contacts.toml, and whether the server needs a user (SNEWS_DRILL_SMTP_USER).",
+            "Check the address in contacts.toml, and whether a user is needed (SNEWS_DRILL_SMTP_USER).",
         )
     if isinstance(error, smtplib.SMTPResponseException):
         return (
             f"The mail server {place} refuses the mail: {_said(error.smtp_code, error.smtp_error)}.",
-            "Check SNEWS_DRILL_SMTP_SENDER, and whether the server needs a user (SNEWS_DRILL_SMTP_USER).",
+            "Check SNEWS_DRILL_SMTP_SENDER, and whether a user is needed (SNEWS_DRILL_SMTP_USER).",
         )
     return (
         f"The mail server {place} offers no way to log in that we know.",
