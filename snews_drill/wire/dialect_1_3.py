@@ -27,9 +27,28 @@ from snews_drill.messages.times import iso_micro
 from snews_drill.wire.fields import FieldReader, is_truthy
 from snews_drill.wire.json_text import dump_json
 from snews_drill.wire.payload import Payload
+from snews_drill.wire.write_1_3 import SCHEMA_VERSION, to_object
+
+__all__ = [
+    "NAME",
+    "SCHEMA_VERSION",
+    "SENT_TIME_KEY",
+    "alert_to_object",
+    "build",
+    "canonicalise",
+    "command_from_object",
+    "command_to_object",
+    "encode_command",
+    "encode_message",
+    "is_command",
+    "keys_of",
+    "parse",
+    "restamp",
+    "tier_of",
+    "to_object",
+]
 
 NAME = "1.3"
-SCHEMA_VERSION = "1.3.0"
 SENT_TIME_KEY = "sent_time"
 
 #: Keys between `machine_time` and `meta`, in order. Source: message schema of the publishing tools 1.3.2.
