@@ -1,0 +1,72 @@
+"""How the widgets look: one style sheet, built on JupyterLab's own theme variables, so that light and dark both work."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Literal
+
+import ipywidgets
+
+Kind = Literal["ok", "warning", "error", "info", "quiet"]
+
+#: The marks that go with each kind; colour is never the only sign.
+MARKS: dict[str, str] = {"ok": "✓", "warning": "!", "error": "✗", "info": "i", "quiet": "·"}
+
+_STYLE = """
+.snews-drill { max-width: 1120px; font-size: var(--jp-ui-font-size1, 13px); color: var(--jp-ui-font-color1, #212121); }
+.snews-drill, .snews-drill .widget-box, .snews-drill .widget-vbox { overflow: visible; }
+.snews-drill .widget-html, .snews-drill .widget-html-content { line-height: 1.45; height: auto; overflow: visible; }
+.snews-drill h4.sd-title { margin: 0 0 4px 0; font-size: 1.1em; font-weight: 600; }
+.snews-drill .sd-card { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 6px; padding: 12px 14px;
+  background: var(--jp-layout-color1, #fff); }
+.snews-drill .sd-note { padding: 2px 0; }
+.snews-drill .sd-ok { color: var(--jp-success-color0, #2e7d32); }
+.snews-drill .sd-warning { color: var(--jp-warn-color0, #b26a00); }
+.snews-drill .sd-error { color: var(--jp-error-color0, #c62828); }
+.snews-drill .sd-info { color: var(--jp-info-color0, #0b6b9e); }
+.snews-drill .sd-quiet { color: var(--jp-ui-font-color2, #616161); }
+.snews-drill .sd-pill { display: inline-block; padding: 0 8px; border-radius: 9px; border: 1px solid currentColor;
+  font-size: 0.92em; line-height: 1.5; white-space: nowrap; }
+.snews-drill pre, .snews-drill code { font-family: var(--jp-code-font-family, monospace);
+  font-size: var(--jp-code-font-size, 12px); background: var(--jp-layout-color2, #f3f3f3);
+  color: var(--jp-content-font-color1, #212121); border-radius: 3px; }
+.snews-drill pre { padding: 8px 10px; margin: 4px 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+.snews-drill table.sd-table { border-collapse: collapse; margin: 4px 0; }
+.snews-drill table.sd-table th, .snews-drill table.sd-table td { text-align: left; padding: 3px 12px 3px 0;
+  border-bottom: 1px solid var(--jp-border-color3, #eee); vertical-align: top; }
+.snews-drill :focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+"""
+
+
+def escaped(text: object) -> str:
+    """Return text that is shown as it is: nothing from the network may become markup."""
+    return html.escape(str(text), quote=True)
+
+
+def note(kind: Kind, text: str) -> str:
+    """Return a line of escaped text with the mark and colour of its kind, as HTML."""
+    return f'<div class="sd-note sd-{kind}"><span aria-hidden="true">{MARKS[kind]}</span> {escaped(text)}</div>'
+
+
+def pill(kind: Kind, text: str) -> str:
+    """Return a small label of escaped text, as HTML."""
+    return f'<span class="sd-pill sd-{kind}">{escaped(text)}</span>'
+
+
+def panel(children: Sequence[ipywidgets.Widget], *, title: str = "") -> ipywidgets.VBox:
+    """Return a framed box with the project's look.
+
+    Parameters
+    ----------
+    children
+        What it holds, from top to bottom.
+    title
+        Its headline; none if empty.
+    """
+    head = f'<h4 class="sd-title">{escaped(title)}</h4>' if title else ""
+    style = ipywidgets.HTML(f"<style>{_STYLE}</style>{head}")
+    box = ipywidgets.VBox([style, *children])
+    box.add_class("snews-drill")
+    box.add_class("sd-card")
+    return box

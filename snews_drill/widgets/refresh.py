@@ -1,0 +1,84 @@
+"""Redrawing at a fixed pace: the threads that receive hand over data, a view looks at a snapshot now and then."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+_LOG = logging.getLogger("snews_drill.widgets")
+
+
+class Refresher:
+    """Calls a drawing function at most so many times a second, in a thread of its own.
+
+    A thread of its own, because the kernel's main thread may be busy with a cell while alerts come. The function must look at
+    a snapshot and change widgets only if something changed. One that raises is reported and called again.
+
+    Parameters
+    ----------
+    draw
+        What to call.
+    every
+        Seconds between two calls; at least 0.1.
+    name
+        What the thread is called.
+    """
+
+    def __init__(self, draw: Callable[[], None], *, every: float = 0.25, name: str = "snews_drill view") -> None:
+        self._draw = draw
+        self._every = max(every, 0.1)
+        self._name = name
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it draws."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin; harmless when it draws already."""
+        with self._lock:
+            if self.is_running:
+                return
+            self._ended = threading.Event()
+            self._thread = threading.Thread(target=self._run, args=(self._ended,), name=self._name, daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Draw a last time and end; harmless when it does not draw.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for the thread.
+        """
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._ended.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+            self._draw_once()
+
+    def _run(self, ended: threading.Event) -> None:
+        while not ended.is_set():
+            self._draw_once()
+            ended.wait(self._every)
+
+    def _draw_once(self) -> None:
+        try:
+            self._draw()
+        except Exception:  # noqa: BLE001 - the thread's boundary: a view that cannot be drawn must not end the others
+            _LOG.exception("%s could not be drawn", self._name)
+
+    def __enter__(self) -> Refresher:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
