@@ -107,22 +107,26 @@ class ProcessMark:
         def is_gone(within: float) -> bool:
             # Not psutil's own wait: it waits as well for the parent to collect what is dead already.
             deadline = time.monotonic() + within
-            while self.is_running(words, at_that_time=at_that_time):
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(0.005)
             return True
 
-        with contextlib.suppress(psutil.Error):
-            if is_gone(0.0):
+        try:
+            process = psutil.Process(self.pid)  # knows its creation time, and so its number's next owner
+            if not self.is_running(words, at_that_time=at_that_time):
                 return True
-            process = psutil.Process(self.pid)
             if timeout > 0:
                 process.terminate()
                 if is_gone(timeout):
                     return True
             process.kill()
-        return is_gone(1.0)
+            return is_gone(1.0)
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
+            return False
 
 
 class ChildProcess:

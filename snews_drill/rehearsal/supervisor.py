@@ -43,7 +43,8 @@ RESTART_WAITS_SEC = (0.0, 0.1, 0.2, 0.5, 1.0)
 LONG_LIFE_SEC = 30.0
 
 _SERVER_STOP_SEC = 2.0
-_LOCK_LIMIT_SEC = 2.0
+# Long enough for a launcher that only looks whether it is held, too short to succeed another supervisor.
+_LOCK_LIMIT_SEC = 0.02
 
 
 class Restarts:
@@ -126,7 +127,6 @@ class Supervisor:
     def _begin(self) -> None:
         from filelock import Timeout
 
-        self._broker.start()
         lock = self._plan.folders.supervisor_lock()
         try:
             lock.acquire(timeout=_LOCK_LIMIT_SEC)
@@ -135,6 +135,7 @@ class Supervisor:
                 "Another supervisor keeps this user's rehearsal.", next_step="Use that rehearsal."
             ) from error
         self._lock = lock
+        self._broker.start()
         self._broker_since = now = time.monotonic()
         self._last_user = now + self._plan.patience - self._plan.grace
         self._start_server()

@@ -1,4 +1,4 @@
-"""The launcher: one rehearsal per user, found by every process, started when there is none, cleaned when it was killed."""
+"""The launcher: one rehearsal per user, found by every process, started when missing, cleaned when killed."""
 
 from __future__ import annotations
 
@@ -114,15 +114,18 @@ def test_threads_that_start_at_once_get_one_rehearsal(settings):
 
 def test_coming_and_going_never_meets_a_dying_rehearsal(settings):
     """Whoever gets a rehearsal gets one that stays, however close the end of the former one is."""
-    for pause in (0.0, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3):
+
+    def stays(rehearsal) -> bool:
+        with pytest.raises(AssertionError):
+            wait_for(lambda: rehearsal.current_state() is None, "its end, although in use", timeout=0.3)
+        return True
+
+    for pause in (0.0, 0.03, 0.1, 0.2, 0.3):
         with ensure_rehearsal(settings, server_command=(), grace=0.0) as rehearsal:
             assert rehearsal.current_state() is not None
         time.sleep(pause)  # the point is to come back at different moments of its end
         with ensure_rehearsal(settings, server_command=(), grace=0.0) as rehearsal:
-            with pytest.raises(AssertionError):
-                wait_for(
-                    lambda r=rehearsal: r.current_state() is None, "its end, although in use", timeout=0.4
-                )
+            assert stays(rehearsal)
 
 
 def test_finding_starts_nothing_and_leaves_no_trace(settings):
@@ -179,7 +182,34 @@ def make_folders(settings: DrillSettings) -> RehearsalFolders:
     return folders
 
 
-HOSTILE = ["garbage", "empty", "huge", "open", "link", "link to nowhere", "directory", "pipe", "foreign"]
+def give_away(path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file away")
+    path.touch(0o600)
+    os.chown(path, 65534, 65534)
+
+
+def make_huge(path: Path) -> None:
+    path.touch(0o600)
+    os.truncate(path, 10**9)
+
+
+def make_open(path: Path) -> None:
+    path.touch()
+    path.chmod(0o666)
+
+
+HOSTILE = {
+    "garbage": lambda path: path.write_bytes(b"\x00garbage"),
+    "empty": lambda path: path.touch(0o600),
+    "huge": make_huge,
+    "open": make_open,
+    "link": lambda path: path.symlink_to(path.parents[2] / "precious"),
+    "link to nowhere": lambda path: path.symlink_to(path.parents[2] / "nowhere"),
+    "directory": lambda path: path.mkdir(),
+    "pipe": lambda path: os.mkfifo(path, 0o600),
+    "foreign": give_away,
+}
 
 
 @posix_only
@@ -187,36 +217,12 @@ HOSTILE = ["garbage", "empty", "huge", "open", "link", "link to nowhere", "direc
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_state_file_is_not_believed_and_gives_way(settings, tmp_path, kind):
     path = make_folders(settings).state_file
-    precious = tmp_path / "precious"
-    precious.write_text("precious")
-    match kind:
-        case "garbage":
-            path.write_bytes(b"\x00garbage")
-        case "empty":
-            path.touch(0o600)
-        case "huge":
-            path.touch(0o600)
-            os.truncate(path, 10**9)
-        case "open":
-            path.touch(0o666)
-            path.chmod(0o666)
-        case "link":
-            path.symlink_to(precious)
-        case "link to nowhere":
-            path.symlink_to(tmp_path / "nowhere")
-        case "directory":
-            path.mkdir()
-        case "pipe":
-            os.mkfifo(path, 0o600)
-        case "foreign":
-            if os.getuid() != 0:
-                pytest.skip("only root can give a file away")
-            path.touch(0o600)
-            os.chown(path, 65534, 65534)
+    (tmp_path / "precious").write_text("precious")
+    HOSTILE[kind](path)
     assert find_rehearsal(settings) is None
     with ensure_rehearsal(settings, server_command=()) as rehearsal:
         assert rehearsal.current_state() is not None
-    assert precious.read_text() == "precious"
+    assert (tmp_path / "precious").read_text() == "precious"
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -351,38 +357,19 @@ def test_a_start_that_takes_too_long_says_what_was_waited_for(settings, monkeypa
     monkeypatch.undo()
 
 
-def test_another_process_that_starts_it_for_ever_is_not_waited_for_for_ever(settings):
-    with make_folders(settings).start_lock().acquire(), ThreadResult(settings) as result:
-        with pytest.raises(RehearsalError, match="Another process of yours"):
-            result()
+def test_a_start_lock_that_is_held_for_ever_is_not_waited_for_for_ever(settings):
+    caught = []
 
+    def start() -> None:
+        with pytest.raises(RehearsalError, match="Another process of yours") as error:
+            ensure_rehearsal(settings, server_command=(), timeout=0.3)
+        caught.append(error.value)
 
-class ThreadResult:
-    """Calls `ensure_rehearsal` in a thread, where the lock of this one is somebody else's."""
-
-    def __init__(self, settings: DrillSettings) -> None:
-        self.settings = settings
-
-    def __enter__(self) -> ThreadResult:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.thread.join()
-
-    def __call__(self) -> None:
-        caught: list[Exception] = []
-
-        def run() -> None:
-            try:
-                ensure_rehearsal(self.settings, server_command=(), timeout=0.3)
-            except RehearsalError as error:
-                caught.append(error)
-
-        self.thread = threading.Thread(target=run)
-        self.thread.start()
-        self.thread.join()
-        if caught:
-            raise caught[0]
+    with make_folders(settings).start_lock().acquire():
+        thread = threading.Thread(target=start)  # filelock knows a thread that waits for itself
+        thread.start()
+        thread.join()
+    assert len(caught) == 1
 
 
 @posix_only

@@ -1,4 +1,4 @@
-"""The supervisor: brings back what was killed, ends what nobody uses, and takes everything with it when it is killed."""
+"""The supervisor: brings back what was killed, ends what nobody uses, and when killed takes all with it."""
 
 from __future__ import annotations
 
@@ -198,7 +198,10 @@ def test_a_signal_ends_it_in_order_although_somebody_uses_it(settings, stand_in,
 
 
 def test_a_server_that_does_not_stop_is_killed(settings, tmp_path):
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(99)"
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True);"
+        "time.sleep(99)"
+    )
     rehearsal = ensure_rehearsal(settings, server_command=(sys.executable, "-I", "-S", "-c", deaf))
     wait_for(lambda: "deaf" in (rehearsal.archive_dir / "server.log").read_text(), "the deaf server")
     state = rehearsal.current_state()
@@ -241,7 +244,7 @@ def test_it_ends_when_its_folder_was_deleted(settings):
 
 
 def test_a_log_that_grows_is_emptied(settings):
-    chatty = "import sys, time\nwhile True:\n  sys.stdout.write('x' * 100_000); sys.stdout.flush(); time.sleep(0.001)"
+    chatty = "import os, time\nwhile True:\n  os.write(1, b'x' * 100_000); time.sleep(0.001)"
     command = (sys.executable, "-I", "-S", "-c", chatty)
     with ensure_rehearsal(settings, server_command=command) as rehearsal:
         log = rehearsal.archive_dir / "server.log"
