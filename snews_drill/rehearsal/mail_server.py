@@ -95,9 +95,8 @@ def _log_in(server: smtplib.SMTP, settings: DrillSettings, place: str) -> None:
             next_step="Use its encrypted port (587 or 465) in SNEWS_DRILL_SMTP_PORT.",
         )
     password = settings.smtp_password.get_secret_value()
-    if not (
-        password.isascii() and settings.smtp_user.isascii()
-    ):  # smtplib's own error would carry the password
+    # smtplib's own error about other characters would carry the password.
+    if not (password.isascii() and settings.smtp_user.isascii()):
         raise MailError(
             f"The user or the password for {place} has characters that mail servers do not take.",
             next_step="Use ASCII characters in SNEWS_DRILL_SMTP_USER and SNEWS_DRILL_SMTP_PASSWORD.",
