@@ -23,8 +23,8 @@ _SLICE_SEC = 0.2
 _FIRST_PAUSE_SEC = 0.1
 _LONGEST_PAUSE_SEC = 5.0
 
-#: So long a topic may be missing after it was there: a rehearsal's broker comes back empty, its topics a
-#: moment later.
+#: So long a topic may be missing after an outage: a rehearsal's broker comes back empty, its topics a moment
+#: later.
 _TOPIC_GRACE_SEC = 30.0
 
 
@@ -69,6 +69,7 @@ class Listener:
         self._life: str | None = None
         self._pause = _FIRST_PAUSE_SEC
         self._missing_since: float | None = None
+        self._was_away = False
         self._thread = threading.Thread(target=self._run, name=f"snews_drill {topic}", daemon=True)
 
     @property
@@ -190,8 +191,11 @@ class Listener:
             return error
         if isinstance(error, UnknownTopic):
             self._missing_since = self._missing_since or time.monotonic()
-            if self._positions is None or time.monotonic() - self._missing_since > _TOPIC_GRACE_SEC:
+            is_known = self._positions is not None or self._was_away
+            if not is_known or time.monotonic() - self._missing_since > _TOPIC_GRACE_SEC:
                 return error
+        else:
+            self._was_away = True
         if self._positions is not None and self._inbox.state.phase is not Phase.RECONNECTING:
             self._inbox.enter(Phase.RECONNECTING)
         self._inbox.note(error.reason)
