@@ -1,0 +1,3 @@
+"""The exercise: scenarios, and a whole drill in one call."""
+
+from __future__ import annotations
