@@ -69,7 +69,7 @@ def test_subscribe_prints_the_tutorials_words_and_nothing_else(
 
 
 def test_subscribing_twice_listens_once(stage: Stage) -> None:
-    """The second call keeps the thread and nothing comes twice; another folder is refused while it listens."""
+    """The second call keeps the thread, nothing comes twice; another folder is refused while it listens."""
     with Subscriber(connection=stage.connection) as subscriber:
         threads = set(threading.enumerate())
         subscriber.subscribe()
@@ -119,7 +119,7 @@ def test_start_at_the_beginning_reads_what_is_there(stage: Stage) -> None:
 
 
 def test_unreadable_records_are_kept_and_do_not_stop_the_stream(stage: Stage) -> None:
-    """Garbage, wrong types and empty records are counted, kept with their bytes, and alerts behind them arrive."""
+    """Garbage and wrong types are counted and kept with their bytes, and alerts behind them arrive."""
     garbage = [
         b"",
         b"\xff\xfe",
@@ -371,7 +371,7 @@ def test_an_unknown_topic_is_told_at_once(broker: EmbeddedBroker, settings: Dril
         topics = stage.connection.profile.firedrill.model_copy(update={"alerts": "never.made"})
         stage.connection.profile = stage.connection.profile.model_copy(update={"firedrill": topics})
         subscriber = Subscriber(connection=stage.connection)
-        with pytest.raises(UnknownTopic, match="never.made"):
+        with pytest.raises(UnknownTopic, match=r"never\.made"):
             subscriber.start()
         assert not subscriber.is_running
         assert subscriber.state.phase is Phase.FAILED
@@ -382,34 +382,34 @@ def test_an_unknown_topic_is_told_at_once(broker: EmbeddedBroker, settings: Dril
 
 
 def test_an_outage_is_told_and_survived(settings: DrillSettings) -> None:
-    """The state says since when the broker is gone; when it is back, empty, alerts come again and none is skipped."""
-    with ensure_rehearsal(settings, server_command=()) as rehearsal:
-        with (
-            open_stage(rehearsal.broker, settings, rehearsal=rehearsal) as stage,
-            Subscriber(connection=stage.connection) as subscriber,
-        ):
-            phases: list[SubscriberState] = []
-            stage.publish(make_alert())
-            subscriber.wait_for(1)
-            before = rehearsal.current_state()
-            assert before is not None
-            os.kill(before.broker_process.pid, signal.SIGKILL)
-            wait_for(
-                lambda: phases.append(subscriber.state) or phases[-1].phase is Phase.RECONNECTING,
-                "the outage",
-            )
-            assert abs(time.time_ns() - phases[-1].since_ns) < 10e9
-            wait_for(
-                lambda: (now := rehearsal.current_state()) and now.instance != before.instance, "a new broker"
-            )
-            stage.make_topics()
-            # As many as there were before: read on from the old position, the first of them would be lost.
-            alerts = [make_alert(), make_alert()]
-            stage.publish(*alerts)
-            assert [alert.id for alert in subscriber.wait_for(3, timeout=20)[1:]] == [
-                alert.id for alert in alerts
-            ]
-            wait_for(lambda: subscriber.state.phase is Phase.LISTENING, "listening again")
+    """The state says since when the broker is gone; when it is back, empty, alerts come and none is skipped."""
+    with (
+        ensure_rehearsal(settings, server_command=()) as rehearsal,
+        open_stage(rehearsal.broker, settings, rehearsal=rehearsal) as stage,
+        Subscriber(connection=stage.connection) as subscriber,
+    ):
+        phases: list[SubscriberState] = []
+        stage.publish(make_alert())
+        subscriber.wait_for(1)
+        before = rehearsal.current_state()
+        assert before is not None
+        os.kill(before.broker_process.pid, signal.SIGKILL)
+        wait_for(
+            lambda: phases.append(subscriber.state) or phases[-1].phase is Phase.RECONNECTING,
+            "the outage",
+        )
+        assert abs(time.time_ns() - phases[-1].since_ns) < 10e9
+        wait_for(
+            lambda: (now := rehearsal.current_state()) and now.instance != before.instance, "a new broker"
+        )
+        stage.make_topics()
+        # As many as there were before: read on from the old position, the first of them would be lost.
+        alerts = [make_alert(), make_alert()]
+        stage.publish(*alerts)
+        assert [alert.id for alert in subscriber.wait_for(3, timeout=20)[1:]] == [
+            alert.id for alert in alerts
+        ]
+        wait_for(lambda: subscriber.state.phase is Phase.LISTENING, "listening again")
 
 
 def test_it_can_be_started_and_stopped_while_the_broker_is_away(settings: DrillSettings) -> None:
@@ -428,13 +428,10 @@ def test_it_can_be_started_and_stopped_while_the_broker_is_away(settings: DrillS
         subscriber.start()
         broker.start()
         stage.make_topics()
-        wait_for(
-            lambda: subscriber.state.phase in (Phase.LISTENING, Phase.FAILED), "the broker found", timeout=20
-        )
-        if subscriber.state.phase is Phase.LISTENING:
-            stage.publish(make_alert())
-            subscriber.wait_for(1)
-            subscriber.stop()
+        wait_for(lambda: subscriber.state.phase is Phase.LISTENING, "the broker found", timeout=20)
+        stage.publish(make_alert())
+        subscriber.wait_for(1)
+        subscriber.stop()
 
 
 def test_a_closed_connection_ends_it(stage: Stage) -> None:
