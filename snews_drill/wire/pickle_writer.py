@@ -71,7 +71,7 @@ def _fields(content: Mapping[str, Any]) -> bytes:
                 raise ValueError(f"{value!r:.60} is no detection channel")
             parts.append(_enum("snews.models.detectors", "DetectionChannel", value))
         else:
-            parts.append(_value(value, 0))
+            parts.append(_value(value, 1))
     return b"}(" + b"".join(parts) + b"u"
 
 
@@ -108,8 +108,6 @@ def _float(value: float) -> bytes:
 
 
 def _value(value: Any, depth: int) -> bytes:  # noqa: PLR0911 - one line per type
-    if depth > MAX_DEPTH - 2:  # the fields themselves are the first level of what is read back
-        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     if value is None:
         return b"N"
     if isinstance(value, bool):
@@ -120,6 +118,8 @@ def _value(value: Any, depth: int) -> bytes:  # noqa: PLR0911 - one line per typ
         return _integer(value)
     if isinstance(value, float):
         return _float(value)
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     if isinstance(value, (list, tuple)):
         return b"](" + b"".join(_value(item, depth + 1) for item in value) + b"e"
     if isinstance(value, Mapping):

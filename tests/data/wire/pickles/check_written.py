@@ -1,7 +1,6 @@
 """Check that the package the models come from reads what `snews_drill` writes.
 
-Run by hand where snews-data-formats 1.1.1 is installed, after `write_samples` of `tests/wire/test_pickle_writer.py`
-wrote `written/`:
+Run by hand where snews-data-formats 1.1.1 is installed:
 
     formats/bin/python tests/data/wire/pickles/check_written.py
 """

@@ -5,8 +5,8 @@ Run by hand where snews-data-formats 1.1.1 is installed (it needs numpy < 2, so 
     python -m venv formats && formats/bin/pip install snews-data-formats==1.1.1
     formats/bin/python tests/data/wire/pickles/make_real.py
 
-Every model is written in the protocols 2 to 5; `expected.json` holds what its own `model_dump` says. Values that
-differ from run to run are fixed.
+Every model is written in the protocols 2 to 5; `expected.json` holds what its own `model_dump` says. Values
+that differ from run to run are fixed.
 """
 
 from __future__ import annotations
