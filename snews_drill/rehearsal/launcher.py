@@ -232,6 +232,9 @@ def _start(folders: RehearsalFolders, deadline: float, choices: dict[str, Any]) 
             log = plan.archive_dir / "supervisor.log"
             pid = _spawn(plan, log, deadline)
         elif pid is not None and not _is_process(pid):
+            if not has_no_supervisor(folders):
+                pid = None  # another one was quicker, whose starter was killed: wait for that one
+                continue
             raise RehearsalError(
                 f"The rehearsal ended while it was starting: {_last_line(log)}",
                 next_step=f"Run `snews-drill doctor`, or look into {log}.",

@@ -375,7 +375,7 @@ def test_a_start_lock_that_is_held_for_ever_is_not_waited_for_for_ever(settings)
 @posix_only
 def test_a_starter_that_is_killed_leaves_a_rehearsal_that_can_be_joined(settings, start_user):
     """Killed at any moment of the start, it neither blocks the next one nor leads to two rehearsals."""
-    for moment in (0.05, 0.15, 0.25, 0.35):
+    for moment in (0.05, 0.15, 0.2, 0.25, 0.3, 0.4):
         user = start_user(grace=0.5)
         time.sleep(moment)  # the point is to kill at different moments
         user.send_signal(signal.SIGKILL)
