@@ -69,7 +69,7 @@ class Listener:
         self._life: str | None = None
         self._pause = _FIRST_PAUSE_SEC
         self._missing_since: float | None = None
-        self._was_away = False
+        self._patient_from = 0.0
         self._thread = threading.Thread(target=self._run, name=f"snews_drill {topic}", daemon=True)
 
     @property
@@ -85,6 +85,7 @@ class Listener:
     def start(self, timeout: float) -> None:
         """Start the thread; wait until it listens or failed, or for `timeout` seconds. Once only."""
         self._inbox.enter(Phase.CONNECTING)
+        self._patient_from = time.monotonic() + timeout
         self._thread.start()
         self._is_settled.wait(timeout)
         if self._inbox.state.phase is Phase.FAILED:
@@ -191,11 +192,10 @@ class Listener:
             return error
         if isinstance(error, UnknownTopic):
             self._missing_since = self._missing_since or time.monotonic()
-            is_known = self._positions is not None or self._was_away
-            if not is_known or time.monotonic() - self._missing_since > _TOPIC_GRACE_SEC:
+            # Whoever waits for the start is told at once; later on, an outage may explain it.
+            is_early = self._positions is None and time.monotonic() < self._patient_from
+            if is_early or time.monotonic() - self._missing_since > _TOPIC_GRACE_SEC:
                 return error
-        else:
-            self._was_away = True
         if self._positions is not None and self._inbox.state.phase is not Phase.RECONNECTING:
             self._inbox.enter(Phase.RECONNECTING)
         self._inbox.note(error.reason)

@@ -382,7 +382,7 @@ def test_an_unknown_topic_is_told_at_once(broker: EmbeddedBroker, settings: Dril
 
 
 def test_an_outage_is_told_and_survived(settings: DrillSettings) -> None:
-    """The state says since when the broker is gone; when it is back, empty, alerts come and none is skipped."""
+    """The state says since when the broker is gone; when it is back, empty, no alert is skipped."""
     with (
         ensure_rehearsal(settings, server_command=()) as rehearsal,
         open_stage(rehearsal.broker, settings, rehearsal=rehearsal) as stage,
