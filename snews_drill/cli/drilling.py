@@ -1,0 +1,214 @@
+"""`rehearse` and `scenarios`: the exercise itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snews_drill.cli.options import (
+    DetectorOption,
+    FiredrillOption,
+    JsonOption,
+    ProfileOption,
+    check_profile,
+    complete_detector,
+    complete_scenario,
+)
+from snews_drill.cli.screen import Screen, command, connected
+from snews_drill.cli.text import counted, visible
+from snews_drill.errors import DrillError, NotPermitted, SettingsError
+
+if TYPE_CHECKING:
+    from snews_drill.connection import Connection
+    from snews_drill.drill.report import RehearsalReport, Step
+    from snews_drill.drill.scenarios import PlayedEvent, Scenario
+    from snews_drill.messages.alert import Alert
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A name or a .toml file.", autocompletion=complete_scenario)
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("rehearse")(rehearse)
+    scenarios = typer.Typer(help="Named lists of observations.", no_args_is_help=True)
+    scenarios.command("list")(list_all)
+    scenarios.command("run")(run)
+    app.add_typer(scenarios, name="scenarios")
+
+
+def rehearse(
+    scenario: ScenarioArgument = "betelgeuse",
+    detector: DetectorOption = None,
+    profile: ProfileOption = None,
+    firedrill: FiredrillOption = True,
+    is_json: JsonOption = False,
+) -> None:
+    """Play a whole drill on this machine: connection, heartbeats, observations, alerts, retraction."""
+    with command(is_json) as screen:
+        _check_topics(firedrill)
+        if profile is None or profile == "rehearsal":
+            _rehearse(screen, scenario, detector, None)
+            return
+        _refuse_live(profile)
+        with connected(screen, profile) as connection:
+            _rehearse(screen, scenario, detector, connection)
+
+
+def _rehearse(screen: Screen, scenario: str, detector: str | None, connection: Connection | None) -> None:
+    from snews_drill import drill  # noqa: F401 - the package is loaded before its module
+    from snews_drill.drill.rehearse import rehearse as play_drill
+
+    with screen.progress("Rehearsing …"):
+        report = play_drill(
+            scenario,
+            detector,
+            connection=connection,
+            on_step=lambda step: _tell_step(screen, step),
+            on_alert=lambda alert: _tell_alert(screen, alert),
+        )
+    _summarise(screen, report)
+    if not report.ok:
+        failed = next((step for step in report.steps if not step.ok), None)
+        screen.result.update(report.to_dict())
+        screen.result.pop("ok", None)
+        raise DrillError(
+            f"The rehearsal ended at: {failed.name if failed else 'the start'}.",
+            next_step=failed.detail if failed else "Rehearse once more.",
+        )
+    screen.emit(report.to_dict())
+
+
+def _tell_step(screen: Screen, step: Step) -> None:
+    mark, style = ("✓", "green") if step.ok else ("✗", "bold red")
+    screen.say(f"{mark} {visible(step.name):<18} {step.ms:7.0f} ms  {visible(step.detail)}", style=style)
+
+
+def _tell_alert(screen: Screen, alert: Alert) -> None:
+    if not screen.is_json:
+        from rich.text import Text
+
+        from snews_drill.cli.alert_panel import alert_line
+
+        screen.show(Text("  alert ").append_text(alert_line(alert)))
+
+
+def _summarise(screen: Screen, report: RehearsalReport) -> None:
+    from rich.table import Table
+
+    latency = report.alert_latency_ms
+    known = latency["p50"] is not None and latency["max"] is not None
+    table = Table(
+        title=f"Rehearsal of {visible(report.scenario)} as {visible(report.detector)}", show_header=False
+    )
+    table.add_row("steps", f"{sum(step.ok for step in report.steps)} of {len(report.steps)} succeeded")
+    table.add_row("alerts", str(len(report.alerts)))
+    table.add_row(
+        f"{len(report.detectors)} detectors in the largest alert",
+        ", ".join(visible(name) for name in report.detectors),
+    )
+    table.add_row(
+        "latency of alerts",
+        f"median {latency['p50']:.1f} ms, longest {latency['max']:.1f} ms" if known else "-",
+    )
+    screen.show(table)
+
+
+def list_all(
+    profile: ProfileOption = None,
+    firedrill: FiredrillOption = True,  # noqa: ARG001 - every command takes it
+    is_json: JsonOption = False,
+) -> None:
+    """List the scenarios."""
+    with command(is_json) as screen:
+        check_profile(profile)
+        from rich.table import Table
+
+        from snews_drill.drill.scenarios import list_scenarios
+
+        table = Table("name", "messages", "title")
+        for scenario in list_scenarios():
+            table.add_row(visible(scenario.name), str(len(scenario.events)), visible(scenario.title))
+        screen.show(table)
+        screen.emit({"ok": True, "scenarios": [_about(scenario) for scenario in list_scenarios()]})
+
+
+def _about(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "name": scenario.name,
+        "title": scenario.title,
+        "description": scenario.description,
+        "events": [event.model_dump() for event in scenario.events],
+    }
+
+
+def run(
+    scenario: ScenarioArgument,
+    detectors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="Play the part of this detector only; may be given again.",
+            autocompletion=complete_detector,
+        ),
+    ] = None,
+    profile: ProfileOption = None,
+    firedrill: FiredrillOption = True,
+    is_json: JsonOption = False,
+) -> None:
+    """Send the observations of a scenario, one after another.
+
+    On a live broker, say whose parts are yours.
+    """
+    with command(is_json) as screen:
+        _check_topics(firedrill)
+        from snews_drill.drill.scenarios import load_scenario, play
+
+        found = load_scenario(scenario)
+        if not detectors:
+            _refuse_live(profile)
+        sent: list[PlayedEvent] = []
+        screen.result["sent"] = []
+        with connected(screen, profile) as connection, screen.progress("Sending …"):
+            sent = play(
+                found,
+                connection,
+                detectors=detectors or None,
+                on_sent=lambda event: _tell_sent(screen, event),
+            )
+        screen.say(f"{counted(len(sent), 'observation')} sent.", style="green")
+        screen.emit({"ok": True, "scenario": found.name, **screen.result})
+
+
+def _tell_sent(screen: Screen, event: PlayedEvent) -> None:
+    from snews_drill.messages.times import iso_micro
+
+    when = iso_micro(event.neutrino_time_ns)
+    screen.say(
+        f"{event.detector:<12} neutrino_time {when}  acknowledged in {event.receipt.milliseconds:.1f} ms"
+    )
+    screen.result["sent"].append(
+        {"detector_name": event.detector, "neutrino_time": when, "ms": round(event.receipt.milliseconds, 3)}
+    )
+
+
+def _refuse_live(profile: str | None) -> None:
+    from snews_drill.profiles import get_profile
+    from snews_drill.settings import load_settings
+
+    chosen = get_profile(profile or load_settings().profile)
+    if chosen.is_live:
+        raise NotPermitted(
+            f"A scenario speaks for many detectors, and others read {chosen.name}.",
+            next_step="Rehearse on this machine (--profile rehearsal); `scenarios run` plays your own part with --detector.",
+        )
+
+
+def _check_topics(firedrill: bool) -> None:
+    if not firedrill:
+        raise SettingsError(
+            "Scenarios are played on the fire-drill topics only.", next_step="Leave --no-firedrill out."
+        )

@@ -1,0 +1,162 @@
+"""A drill server on a broker that exists: connection, topics, rights, archive."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import SecretStr
+
+from snews_drill.connection import Connection
+from snews_drill.errors import ArchiveError, NotPermitted, SettingsError, UnreadableFile
+from snews_drill.profiles import Profile, Topics, get_profile
+from snews_drill.rehearsal.archive import Archive
+from snews_drill.settings import DrillSettings, load_settings, read_private_file
+from snews_drill.transport import Transport, find_credentials
+from snews_drill.wire.dialects import get_dialect
+
+_TOPIC_CHARACTERS = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+@dataclass(frozen=True)
+class ServerChoices:
+    """What the user said about the server.
+
+    Attributes
+    ----------
+    broker : str
+        A kafka URL without a topic.
+    topics_prefix : str
+        Goes in front of every topic.
+    archive : Path or None
+        The archive's file; one of this broker's own in the user's state folder by default.
+    admin_token_file : Path or None
+        A private file with the token that gives rights.
+    dialect : str or None
+        How alerts are written; both dialects are always read.
+    """
+
+    broker: str
+    topics_prefix: str = ""
+    archive: Path | None = None
+    admin_token_file: Path | None = None
+    dialect: str | None = None
+
+
+@contextlib.contextmanager
+def open_server_connection(choices: ServerChoices) -> Iterator[tuple[Connection, list[str]]]:
+    """Connect as a server does, with the topics made that were missing; close it at the end.
+
+    Yields
+    ------
+    connection : Connection
+        For the server.
+    remarks : list of str
+        What could not be done and may not matter.
+
+    Raises
+    ------
+    SettingsError
+        If a choice cannot be used.
+    TransportError
+        If the broker does not answer or refuses.
+    """
+    settings = _with_token(load_settings(), choices.admin_token_file)
+    profile = _with_prefix(get_profile(choices.broker), choices.topics_prefix)
+    dialect = get_dialect(choices.dialect or profile.dialect)
+    if profile.broker is None:
+        raise SettingsError(
+            f"{profile.name} is no broker.",
+            next_step="Name one: snews-drill serve --broker kafka://host:9092",
+        )
+    transport = Transport(
+        profile.broker, auth=find_credentials(profile.broker) if profile.needs_credentials else None
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(transport.close)
+        transport.check(timeout=10.0)
+        remarks = []
+        try:
+            transport.create_topics((*profile.firedrill.names(), *profile.test.names()))
+        except NotPermitted as error:
+            remarks.append(f"Topics could not be made, so they must exist: {error.reason}")
+        yield stack.enter_context(Connection(profile, transport, dialect, settings=settings)), remarks
+
+
+def _with_token(settings: DrillSettings, path: Path | None) -> DrillSettings:
+    if path is None:
+        return settings
+    content = read_private_file(path)
+    token = (content or b"").decode("utf-8", "replace").strip()
+    if not token:
+        raise UnreadableFile(
+            f"{path} holds no token." if content is not None else f"There is no file {path}.",
+            next_step=f"Make one: (umask 077; openssl rand -hex 32 > {path})",
+        )
+    return settings.model_copy(update={"admin_token": SecretStr(token)})
+
+
+def _with_prefix(profile: Profile, prefix: str) -> Profile:
+    if not prefix:
+        return profile
+    if not _TOPIC_CHARACTERS.fullmatch(prefix):
+        raise SettingsError(
+            f"{prefix!r:.120} cannot begin the name of a topic.",
+            next_step="Use at most 100 letters, digits, dots, hyphens and underscores.",
+        )
+
+    def prefixed(topics: Topics) -> Topics:
+        return Topics(**{key: prefix + name for key, name in topics.model_dump().items()})
+
+    return profile.model_copy(
+        update={"firedrill": prefixed(profile.firedrill), "test": prefixed(profile.test)}
+    )
+
+
+@contextlib.contextmanager
+def open_server_archive(choices: ServerChoices, connection: Connection) -> Iterator[Archive]:
+    """Open the archive for one server alone.
+
+    Raises
+    ------
+    ArchiveError
+        If another server has it open, or it cannot be used.
+    SettingsError
+        If its folder is open to others.
+    """
+    path = (
+        choices.archive.absolute() if choices.archive is not None else _default_archive(choices, connection)
+    )
+    folder = path.parent
+    if folder.exists() and choices.archive is not None and folder.stat().st_mode & 0o077:
+        # Opening the archive makes its folder private; nobody wants that of a folder that holds other things.
+        raise SettingsError(
+            f"{folder} is open to others, and the archive holds what detectors sent.",
+            next_step=f"Give the archive a folder of its own, which is then made: --archive {folder}/drill/{path.name}",
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock", mode=0o600)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ArchiveError(
+            f"Another drill server uses {path}.", next_step="End that one, or give another --archive."
+        ) from error
+    except OSError as error:
+        raise ArchiveError(
+            f"{path} cannot be opened: {error.strerror or error}.", next_step="Give another --archive."
+        ) from error
+    try:
+        with Archive(path) as archive:
+            yield archive
+    finally:
+        lock.release()
+
+
+def _default_archive(choices: ServerChoices, connection: Connection) -> Path:
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{connection.broker}-{choices.topics_prefix}").strip("-")
+    return connection.settings.state_dir / "servers" / name / "archive.sqlite3"
