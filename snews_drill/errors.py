@@ -5,7 +5,9 @@
     │   └── NameNotSet          nobody said which detector this is
     ├── UnknownDetector         a name that is not on the roster
     ├── InvalidMessage          a detector message that fails its checks
+    ├── NotConfirmed            something to look at before it is sent
     ├── UnreadableFile          a file that is missing, not JSON, or not an object
+    ├── UnwritableFile          a file that exists already or cannot be written
     ├── UnreadableRecord        bytes from a topic that mean nothing to us
     ├── ScenarioError           a scenario that cannot be played
     ├── LocalizationError       arrival times from which no direction can be had
@@ -152,6 +154,14 @@ class InvalidMessage(DrillError, ValueError):
 
 class UnreadableFile(DrillError):
     """A file that cannot be read, is not JSON, or holds something else than an object."""
+
+
+class UnwritableFile(DrillError):
+    """A file that exists already, or cannot be written."""
+
+
+class NotConfirmed(DrillError):
+    """Nothing was sent yet: the user has to look at what would go where, and say yes."""
 
 
 class UnreadableRecord(DrillError):

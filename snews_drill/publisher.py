@@ -63,6 +63,8 @@ class SNEWSTiersPublisher:
         Whether this is a test: times are then not compared with the clock.
     connection
         Where to send; the current connection by default.
+    verbose
+        Whether to print which messages were made.
     **meta
         Anything else; it travels in `meta`. Dialect 3's spellings (`neutrino_time_utc`, …) are understood.
 
@@ -112,6 +114,7 @@ class SNEWSTiersPublisher:
         is_test: bool = False,  # noqa: FBT001, FBT002
         *,
         connection: Connection | None = None,
+        verbose: bool = True,
         **meta: Any,
     ) -> None:
         self.env_file = env_file
@@ -137,6 +140,8 @@ class SNEWSTiersPublisher:
         self.invalid_messages: list[dict[str, Any]] = []
         self.problems: list[Problem] = []
         self._build(time.time_ns())
+        if not verbose:
+            return
         for tier in self.tiernames:
             print(f"Message Generated for {tier}")
         if not self.tiernames:
