@@ -224,6 +224,8 @@ def _start(folders: RehearsalFolders, deadline: float, choices: dict[str, Any]) 
     while time.monotonic() < deadline:
         state = running_state(folders)
         if state is not None:
+            if pid is not None and pid != state.supervisor.pid:
+                _recall(pid)  # or it might take over at the end of the one that was quicker
             return state
         # Another one may hold on for a moment: its starter was killed, or its state file is being mended.
         if pid is None and has_no_supervisor(folders):
@@ -240,9 +242,8 @@ def _start(folders: RehearsalFolders, deadline: float, choices: dict[str, Any]) 
                 next_step=f"Run `snews-drill doctor`, or look into {log}.",
             )
         time.sleep(_POLL_SEC)
-    if pid is not None and sys.platform != "win32":
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)  # started a moment ago by us, so the number is still its own
+    if pid is not None:
+        _recall(pid)
     raise RehearsalError(
         "The rehearsal was not ready in time: waited for its broker to answer.",
         next_step=f"Try again; {log} may say what took so long.",
@@ -292,6 +293,17 @@ def _spawn(plan: Plan, log: Path, deadline: float) -> int:
         ) from error
     finally:
         os.close(handle)
+
+
+def _recall(pid: int) -> None:
+    """End a supervisor that we started a moment ago; the number is still its own."""
+    if sys.platform == "win32":
+        return  # there it may be the number of an interpreter's forerunner; patience ends it
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 1.0
+    while _is_process(pid) and time.monotonic() < deadline:
+        time.sleep(_POLL_SEC)
 
 
 def _is_process(pid: int) -> bool:
