@@ -102,11 +102,11 @@ def find_detector(name: str) -> Detector:
     >>> find_detector("sk").name
     'Super-K'
     """
-    found = _by_name().get(name)
-    if found is None and isinstance(name, str):
-        found = _by_spelling().get(_folded(name))
+    if not isinstance(name, str):  # a file of arguments may hold anything
+        raise UnknownDetector(f"{name!r:.80}", ())
+    found = _by_name().get(name) or _by_spelling().get(_folded(name))
     if found is None:
-        raise UnknownDetector(str(name), _nearest(str(name)))
+        raise UnknownDetector(name, _nearest(name))
     return found
 
 

@@ -174,7 +174,9 @@ class UnreadableRecord(DrillError):
     """
 
     def __init__(self, reason: str, raw: bytes) -> None:
-        super().__init__(reason, next_step="Ask its sender which program wrote it; the bytes are kept in `.raw`.")
+        super().__init__(
+            reason, next_step="Ask its sender which program wrote it; the bytes are kept in `.raw`."
+        )
         self.raw = raw
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from snews_drill.detectors import find_detector, roster
-from snews_drill.errors import NameNotSet, UnknownDetector
+from snews_drill.errors import NameNotSet, SettingsError, UnknownDetector
 from snews_drill.settings import DrillSettings, load_settings, remember
 
 #: What `set_name()` shows in a notebook; the widgets put their chooser here. Returns False where there is no notebook.
@@ -60,15 +60,20 @@ def set_name(
     NameNotSet
         If nobody can be asked.
     SettingsError
-        If the choice cannot be written.
+        If the choice cannot be written, or the environment names another detector and wins.
     """
-    settings = settings or load_settings()
+    where = settings or load_settings()
     if name is None:
         if any(choose() for choose in choosers):
             return None
-        name = _ask(settings.detector_name)
+        name = _ask(where.detector_name)
     found = find_detector(name)
-    remember(settings, detector_name=found.name)
+    remember(where, detector_name=found.name)
+    if settings is None and get_name() != found.name:
+        raise SettingsError(
+            f"{found.name} is remembered, but the environment says {get_name()} and wins.",
+            next_step="Take away or change the environment variable SNEWS_DRILL_NAME.",
+        )
     if verbose:
         print(f"You are {found.name}")
     return found.name
@@ -79,11 +84,14 @@ def _ask(current: str | None) -> str:
         raise NameNotSet
     for detector in roster():
         print(f"[{detector.number:2d}] {detector.name}")
+    by_number = {str(detector.number): detector.name for detector in roster()}
     while True:
-        answer = input(f"Your detector, by number or name{f' [{current}]' if current else ''}: ").strip()
+        try:
+            answer = input(f"Your detector, by number or name{f' [{current}]' if current else ''}: ").strip()
+        except EOFError:
+            raise NameNotSet from None
         if not answer and current:
             return current
-        by_number = {str(detector.number): detector.name for detector in roster()}
         try:
             return find_detector(by_number.get(answer, answer)).name
         except UnknownDetector as error:

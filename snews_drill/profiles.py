@@ -152,13 +152,14 @@ def get_profile(name: str) -> Profile:
 def _from_url(url: str) -> Profile:
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 9092
+        host, port = parts.hostname, 9092 if parts.port is None else parts.port
     except ValueError:
         parts, host, port = urlsplit(""), None, 0
-    if parts.scheme != "kafka" or not host or parts.path.strip("/") or parts.password:
+    has_more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme != "kafka" or not host or not port or has_more:
         raise SettingsError(
             f"{_without_password(url)!r:.120} is not the address of a broker.",
-            next_step="Write kafka://host:port, without a topic or a password.",
+            next_step="Write kafka://host:port, without a topic; accounts are kept by `snews-drill auth`.",
         )
     is_loopback = host in ("localhost", "127.0.0.1", "::1")
     shown = f"[{host}]" if ":" in host else host

@@ -12,17 +12,21 @@ from typing import Any
 from snews_drill.connection import Connection, current_connection, current_dialect
 from snews_drill.detectors import find_detector
 from snews_drill.errors import InvalidMessage, Problem, UnreadableFile
+from snews_drill.message_text import messages_html, sending_text
 from snews_drill.messages.checks import check_times
-from snews_drill.messages.choose import OTHER_SPELLINGS, TIER_ARGUMENTS, choose_tiers, harmonised, set_aside
-from snews_drill.messages.tiers import Tier
+from snews_drill.messages.choose import TIER_ARGUMENTS, choose_tiers, harmonised, set_aside
 from snews_drill.names import get_name
 from snews_drill.transport import Receipt, raise_undelivered
 from snews_drill.wire.dialects import Dialect
+from snews_drill.wire.fields import is_truthy
 
 #: A value this large is left out of meta. Source: meta handling of the SNEWS publishing tools 1.3.2 (`sys.getsizeof`).
 MAX_META_VALUE_BYTES = 2048
 
-_RULE = "-" * 64
+#: Types whose every value JSON has a word for.
+_ALWAYS_JSON = frozenset({str, int, bool, type(None)})
+
+_MAX_FILE_BYTES = 1 << 20
 
 
 class SNEWSTiersPublisher:
@@ -98,6 +102,7 @@ class SNEWSTiersPublisher:
 
     def __init__(  # noqa: PLR0913 - the signature of the SNEWS publishing tools
         self,
+        /,  # a file of arguments may hold a key "self"
         env_file: str | None = None,
         detector_name: str = "TEST",
         machine_time: str | None = None,
@@ -118,10 +123,10 @@ class SNEWSTiersPublisher:
         **meta: Any,
     ) -> None:
         self.env_file = env_file
-        self.firedrill_mode = firedrill_mode
+        self.firedrill_mode = is_truthy(firedrill_mode)
         self._connection = connection
         self.message_data: dict[str, Any] = {
-            "detector_name": detector_name if detector_name != "TEST" else _remembered_name(connection),
+            "detector_name": _remembered_name(connection) if detector_name == "TEST" else detector_name,
             "machine_time": machine_time,
             "neutrino_time": neutrino_time,
             "p_val": p_val,
@@ -154,21 +159,20 @@ class SNEWSTiersPublisher:
 
     def _build(self, now_ns: int) -> None:
         arguments = harmonised(self.message_data)
-        for other, name in OTHER_SPELLINGS.items():
-            if other in arguments and arguments.get(name) is None:
-                arguments[name] = arguments.pop(other)
-        arguments = harmonised(arguments)
+        detector = find_detector(arguments["detector_name"])
+        dialect = self.dialect
+        self._dialect_name = dialect.NAME
         tiers = choose_tiers(arguments)
         self.tiernames = [tier.value for tier in tiers]
-        self.problems += set_aside(arguments, tiers)
+        self.problems += set_aside(arguments, {key for tier in tiers for key in dialect.keys_of(tier)})
         meta = self._collect_meta(arguments)
-        dialect = self.dialect
-        detector = find_detector(arguments["detector_name"])
+        is_meta_plain = all(type(value) in _ALWAYS_JSON for value in meta.values())
+        arguments["is_firedrill"] = self.firedrill_mode
         for tier in tiers:
-            content = dialect.build(
-                tier, {**arguments, "is_firedrill": self.firedrill_mode}, meta, detector=detector, now_ns=now_ns
-            )
-            found = self._problems_of(content, dialect, now_ns)
+            content = dialect.build(tier, arguments, meta, detector=detector, now_ns=now_ns)
+            found = _problems_of(content, dialect, now_ns)
+            if not found and not is_meta_plain:
+                found = _problems_of_writing(content, dialect)
             self.problems += found
             (self.invalid_messages if found else self.messages).append(content)
 
@@ -191,18 +195,10 @@ class SNEWSTiersPublisher:
                 meta[key] = value
         return meta
 
-    @staticmethod
-    def _problems_of(content: dict[str, Any], dialect: Dialect, now_ns: int) -> list[Problem]:
-        message, problems = dialect.parse(content, is_strict=True)
-        if message is None:
-            return problems
-        problems = check_times(message, now_ns=now_ns)
-        if not problems:
-            dialect.canonicalise(content, message)
-        return problems
-
     @classmethod
-    def from_json(cls, jsonfile: str | Path, env_file: str | None = None, **overrides: Any) -> SNEWSTiersPublisher:
+    def from_json(
+        cls, jsonfile: str | Path, env_file: str | None = None, **overrides: Any
+    ) -> SNEWSTiersPublisher:
         """Build from a JSON file that holds the arguments as one object.
 
         Parameters
@@ -217,9 +213,15 @@ class SNEWSTiersPublisher:
         Raises
         ------
         UnreadableFile
-            If it is missing, not JSON, or holds something else than an object.
+            If it is missing, not JSON, or holds something else than an object of arguments.
         """
-        return cls(env_file=env_file, **{**read_json_object(Path(jsonfile)), **overrides})
+        content = read_json_object(Path(jsonfile))
+        if "connection" in content:
+            raise UnreadableFile(
+                f"{jsonfile} holds a connection, which is no text.",
+                next_step="Take it out of the file, and choose where to send with connect().",
+            )
+        return cls(**{**content, **overrides, "env_file": env_file})
 
     def send_to_snews(
         self,
@@ -259,17 +261,25 @@ class SNEWSTiersPublisher:
         topic = connection.topics(firedrill_mode=self.firedrill_mode).observations
         if verbose:
             for content in self.messages:
-                print(_shown(content, connection.dialect, connection.url(topic)))
+                print(sending_text(content, connection.dialect.tier_of(content), connection.url(topic)))
         return raise_undelivered(connection.send(topic, payloads, timeout=timeout), self.messages)
 
     def _refuse_invalid(self, dialect: Dialect, now_ns: int) -> None:
+        if self._dialect_name != dialect.NAME:
+            other = f"were built in dialect {self._dialect_name}, the connection speaks {dialect.NAME}."
+            raise InvalidMessage(
+                [Problem("", "messages", other, "Build the messages again; nothing was sent.")]
+            )
         if not self.messages:
             fatal = [problem for problem in self.problems if problem.is_fatal]
-            nothing = Problem("", "messages", "There is no valid message to send.", "Give a neutrino_time.")
-            raise InvalidMessage(
-                fatal or [nothing], next_step="Mend the fields named in `.problems` and build the message again."
+            nothing = Problem(
+                "", "messages", "hold nothing to send.", "Give a neutrino_time or a detector_status."
             )
-        problems = [p for content in self.messages for p in self._problems_of(content, dialect, now_ns)]
+            raise InvalidMessage(
+                fatal or self.problems or [nothing],
+                next_step="Mend the fields named in `.problems` and build the message again; nothing was sent.",
+            )
+        problems = [p for content in self.messages for p in _problems_of(content, dialect, now_ns)]
         if problems:
             raise InvalidMessage(problems, next_step="Mend `.messages`, then send again; nothing was sent.")
 
@@ -279,27 +289,32 @@ class SNEWSTiersPublisher:
         invalid = f", {len(self.invalid_messages)} invalid" if self.invalid_messages else ""
         return f"SNEWSTiersPublisher({name}: {tiers}; {len(self.messages)} to send{invalid})"
 
+    def _repr_html_(self) -> str:
+        return messages_html(self.messages, self.invalid_messages, self.problems)
+
+
+def _problems_of(content: Any, dialect: Dialect, now_ns: int) -> list[Problem]:
+    if not isinstance(content, dict):  # somebody edited `.messages`
+        return [Problem("", "messages", f"{content!r:.60} is no message.", "Keep a list of dicts.")]
+    message, problems = dialect.parse(content, is_strict=True)
+    if message is None:
+        return problems
+    problems = check_times(message, now_ns=now_ns)
+    if not problems:
+        dialect.canonicalise(content, message)
+    return problems
+
+
+def _problems_of_writing(content: Mapping[str, Any], dialect: Dialect) -> list[Problem]:
+    try:
+        dialect.encode_message(content)
+    except InvalidMessage as error:
+        return list(error.problems)
+    return []
+
 
 def _remembered_name(connection: Connection | None) -> str:
     return get_name(connection.settings if connection is not None else None)
-
-
-def _shown(content: Mapping[str, Any], dialect: Dialect, url: str) -> str:
-    tier = dialect.tier_of(content)
-    lines = [_RULE, f"Sending message to {tier.value if tier else '?'} on {url}"]
-    if tier is Tier.RETRACTION:
-        lines.append("IT'S OKAY, WE ALL MAKE MISTAKES")
-    return "\n".join([*lines, *_lines(content, 0)])
-
-
-def _lines(content: Mapping[str, Any], indent: int) -> list[str]:
-    # The layout of the SNEWS publishing tools 1.3.2: keys padded to 19, nested objects one tab further in.
-    lines: list[str] = []
-    for key, value in content.items():
-        lines.append("\t" * indent + f"{key:<19}:" + ("" if isinstance(value, Mapping) else f"{value}"))
-        if isinstance(value, Mapping):
-            lines += _lines(value, indent + 1)
-    return lines
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -311,16 +326,21 @@ def read_json_object(path: Path) -> dict[str, Any]:
         If it is missing, larger than 1 MiB, not JSON, or holds something else than an object.
     """
     try:
-        if path.stat().st_size > 1 << 20:
-            raise UnreadableFile(f"{path} is larger than 1 MiB.", next_step="Give a file with one message's arguments.")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(_MAX_FILE_BYTES + 1)
+        if len(raw) > _MAX_FILE_BYTES:
+            raise UnreadableFile(
+                f"{path} is larger than 1 MiB.", next_step="Give a file with one message's arguments."
+            )
+        content = json.loads(raw.decode("utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         raise UnreadableFile(
             f"{path} cannot be read: {error.strerror or error}.", next_step="Check the name and the folder."
         ) from error
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(
-            f"{path} is not JSON: {str(error)[:200]}.", next_step="Correct the file; `snews-drill message-schema` helps."
+            f"{path} is not JSON: {str(error)[:200]}.",
+            next_step="Correct the file; `snews-drill message-schema` helps.",
         ) from error
     if not isinstance(content, dict):
         raise UnreadableFile(

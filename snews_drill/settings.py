@@ -18,13 +18,13 @@ from typing import Any
 
 import platformdirs
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from snews_drill.errors import SettingsError
 
 _APP = "snews_drill"
 
-#: Environment variable -> setting. A variable that is set wins over the file.
+#: Environment variable -> setting. A variable that is set, and not empty, wins over the file.
 ENVIRONMENT = {
     "SNEWS_DRILL_NAME": "detector_name",
     "SNEWS_DRILL_PROFILE": "profile",
@@ -38,6 +38,9 @@ ENVIRONMENT = {
 
 #: The only settings that are ever written to the user's file. Secrets are not among them.
 _REMEMBERED = ("detector_name", "profile")
+
+#: Whatever decides where this user's folders are, on any platform.
+_FOLDER_VARIABLES = ("SNEWS_DRILL_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "HOME")
 
 
 class DrillSettings(BaseModel):
@@ -57,7 +60,8 @@ class DrillSettings(BaseModel):
         The instructor's token on a shared broker (a rehearsal makes its own).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # An error must not show what stands in a secret's place.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     detector_name: str | None = None
     profile: str = "rehearsal"
@@ -70,6 +74,14 @@ class DrillSettings(BaseModel):
     smtp_password: SecretStr | None = None
     smtp_sender: str = "snews-drill@localhost"
     admin_token: SecretStr | None = None
+
+    @field_validator("config_dir", "state_dir", "runtime_dir")
+    @classmethod
+    def _is_absolute(cls, path: Path) -> Path:
+        # "~" in a file is text; and a folder must not depend on where a notebook was started.
+        if not path.is_absolute():
+            raise ValueError("a folder is written in full, beginning at the root")
+        return path
 
     @property
     def config_file(self) -> Path:
@@ -89,10 +101,21 @@ def default_folders(environ: Mapping[str, str]) -> dict[str, Path]:
     -------
     dict
         "config_dir", "state_dir" and "runtime_dir".
+
+    Raises
+    ------
+    SettingsError
+        If `SNEWS_DRILL_HOME` begins with the home of a user who does not exist.
     """
     home = environ.get("SNEWS_DRILL_HOME")
     if home:
-        base = Path(home).expanduser().absolute()
+        try:
+            base = Path(home).expanduser().absolute()
+        except RuntimeError as error:
+            raise SettingsError(
+                f"SNEWS_DRILL_HOME is {home!r:.200}, which is no folder: {error}.",
+                next_step="Write the folder in full.",
+            ) from error
         return {"config_dir": base / "config", "state_dir": base / "state", "runtime_dir": base / "run"}
     state_dir = Path(platformdirs.user_state_dir(_APP))
     # Without a session's runtime folder (containers, Binder) platformdirs would fall back to the shared /tmp.
@@ -118,15 +141,22 @@ def load_settings(environ: Mapping[str, str] | None = None) -> DrillSettings:
         If the file is not TOML, or a value is not what it should be; names the setting and the place.
     """
     environ = os.environ if environ is None else environ
-    folders = default_folders(environ)
-    said = {key: environ[key] for key in ENVIRONMENT if environ.get(key)}
     # Asked for with every message that is built, so read again only what changed.
-    return _load(tuple(folders.items()), _stamp(folders["config_dir"] / "config.toml"), tuple(said.items()))
+    places = tuple((name, environ.get(name)) for name in _FOLDER_VARIABLES)
+    folders, config_file = _folders(places)
+    said = tuple((name, value) for name in ENVIRONMENT if (value := environ.get(name)))
+    return _load(folders, _stamp(config_file), said)
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+@lru_cache(maxsize=8)
+def _folders(places: tuple[tuple[str, str | None], ...]) -> tuple[tuple[tuple[str, Path], ...], str]:
+    folders = default_folders({name: value for name, value in places if value is not None})
+    return tuple(folders.items()), str(folders["config_dir"] / "config.toml")
+
+
+def _stamp(path: str) -> tuple[int, int, int]:
     try:
-        info = path.stat()
+        info = os.stat(path)  # noqa: PTH116 - a Path costs more than the question
     except OSError:
         return (0, 0, 0)
     return (info.st_ino, info.st_mtime_ns, info.st_size)
@@ -138,7 +168,8 @@ def _load(
 ) -> DrillSettings:
     path = dict(folders)["config_dir"] / "config.toml"
     chosen: dict[str, Any] = _read_file(path)
-    unknown = sorted(set(chosen) - set(DrillSettings.model_fields))
+    # The file cannot say where it lies itself.
+    unknown = sorted(set(chosen) - (set(DrillSettings.model_fields) - {"config_dir"}))
     if unknown:
         raise SettingsError(
             f"{path} has a setting that does not exist: {', '.join(unknown)}.",
@@ -181,14 +212,17 @@ def remember(settings: DrillSettings, **choices: str | None) -> DrillSettings:
     merged = {**_read_file(path), **choices}
     content = tomli_w.dumps({key: value for key, value in merged.items() if value is not None})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private_file(path, content.encode())
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be written: {error.strerror}.",
             next_step="Make that folder writable, or set SNEWS_DRILL_HOME to a folder that is.",
         ) from error
-    return settings.model_copy(update={k: v for k, v in choices.items() if v is not None or k != "profile"})
+    # Within one tick of the file system's clock a new file can look like the old one.
+    _load.cache_clear()
+    defaults = {name: DrillSettings.model_fields[name].default for name in choices}
+    return settings.model_copy(update={k: defaults[k] if v is None else v for k, v in choices.items()})
 
 
 def make_private_dir(path: Path) -> Path:
@@ -277,4 +311,6 @@ def _read_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.", next_step="Correct the file or delete it.") from error
+        raise SettingsError(
+            f"{path} cannot be read: {error}.", next_step="Correct the file or delete it."
+        ) from error

@@ -80,6 +80,8 @@ class Alert(BaseModel):
     def __repr__(self) -> str:
         when = iso_micro(self.neutrino_times_ns[0]) if self.neutrino_times_ns else "no time"
         names = ", ".join(self.detector_names[:20]) + (", …" if len(self.detector_names) > 20 else "")
-        return f"Alert({self.alert_type}: {len(self.detector_names)} detectors, first neutrino {when}: {names})"
+        return (
+            f"Alert({self.alert_type}: {len(self.detector_names)} detectors, first neutrino {when}: {names})"
+        )
 
     __str__ = __repr__

@@ -30,14 +30,21 @@ def check_times(message: DetectorMessage, *, now_ns: int, tolerance_ns: int = 0)
     if message.is_test:
         return []
     problems = []
+    values = vars(message)  # not every tier has these times
     for field in ("neutrino_time", "start_time"):
-        time_ns = getattr(message, f"{field}_ns", None)
+        time_ns = values.get(f"{field}_ns")
         if time_ns is None:
             continue
         if time_ns > now_ns + tolerance_ns:
-            reason, remedy = "lies in the future", "Use the time of the first neutrino in UTC, or is_test=True."
+            reason, remedy = (
+                "lies in the future",
+                "Use the time of the first neutrino in UTC, or is_test=True.",
+            )
         elif time_ns < now_ns - MAX_AGE_NS:
-            reason, remedy = "is more than 48 hours old", "Use a time within the last 48 hours, or is_test=True."
+            reason, remedy = (
+                "is more than 48 hours old",
+                "Use a time within the last 48 hours, or is_test=True.",
+            )
         else:
             continue
         problems.append(Problem(message.tier.value, field, f"{iso_micro(time_ns)} {reason}.", remedy))

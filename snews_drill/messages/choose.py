@@ -9,7 +9,7 @@ width) count as what they mean; what cannot be used is reported instead of dropp
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from snews_drill.errors import Problem
@@ -37,34 +37,48 @@ OTHER_SPELLINGS = {
 }
 
 
+#: Types that need no thought. What numpy and pandas make is none of them, even where it derives from one.
+_PLAIN = frozenset({str, int, float, bool, list, dict, type(None)})
+
+
 def harmonised(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with harmless variants made what they mean.
 
-    Tuples and arrays become lists, an integer bin width and other number types become the plain Python number.
+    Dialect 3's spellings become the publisher's names, tuples and arrays become lists, an integer bin width and other
+    number types become the plain Python number.
     """
     made = dict(arguments)
+    for other, name in OTHER_SPELLINGS.items():
+        if other in made and made.get(name) is None:
+            made[name] = made.pop(other)
+    for name, value in made.items():
+        if type(value) not in _PLAIN:
+            made[name] = _plain(value)
     for name in ("p_values", "timing_series"):
         value = made.get(name)
-        if value is not None and not isinstance(value, list):
-            made[name] = _as_list(value)
-    width = made.get("t_bin_width")
+        if isinstance(value, list) and any(type(item) not in _PLAIN for item in value):
+            made[name] = [_plain(item) for item in value]
+    width, p_val = made.get("t_bin_width"), made.get("p_val")
     if isinstance(width, numbers.Real) and not isinstance(width, bool):
-        made["t_bin_width"] = float(width)
-    count = made.get("retract_latest")
-    if isinstance(count, numbers.Integral) and not isinstance(count, bool):
-        made["retract_latest"] = int(count)
-    p_val = made.get("p_val")
-    if isinstance(p_val, float) or (isinstance(p_val, numbers.Real) and not isinstance(p_val, numbers.Integral)):
-        made["p_val"] = float(p_val)
+        made["t_bin_width"] = _as_float(width)
+    if isinstance(p_val, numbers.Real) and not isinstance(p_val, numbers.Integral):
+        made["p_val"] = _as_float(p_val)
     return made
 
 
-def _as_list(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
-    if hasattr(value, "tolist"):  # numpy arrays, pandas series
+    if hasattr(value, "tolist"):  # numpy arrays and numbers, pandas series
         return value.tolist()
     return value
+
+
+def _as_float(value: numbers.Real) -> Any:
+    try:
+        return float(value)
+    except OverflowError:
+        return value  # the checks will name it
 
 
 def _is_count(value: Any) -> bool:
@@ -101,17 +115,8 @@ _WANTED = {
     "detector_status": (str, "Give 'ON' or 'OFF'."),
 }
 
-#: Which tiers use an argument that is of the right type.
-_USED_BY = {
-    "neutrino_time": {Tier.COINCIDENCE, Tier.SIGNIFICANCE, Tier.TIMING},
-    "p_val": {Tier.COINCIDENCE},
-    "p_values": {Tier.SIGNIFICANCE},
-    "t_bin_width": {Tier.SIGNIFICANCE},
-    "timing_series": {Tier.TIMING},
-    "retract_latest": {Tier.RETRACTION},
-    "retraction_reason": {Tier.RETRACTION},
-    "detector_status": {Tier.HEARTBEAT},
-}
+#: The publisher's argument -> dialect 3's spelling, where it has another.
+_DIALECT_3_SPELLING = {name: other for other, name in OTHER_SPELLINGS.items()}
 
 _UNUSED_REMEDY = {
     "neutrino_time": "A retraction has no neutrino_time; publish the observation by itself.",
@@ -122,35 +127,35 @@ _UNUSED_REMEDY = {
 }
 
 
-def set_aside(arguments: Mapping[str, Any], tiers: tuple[Tier, ...]) -> list[Problem]:
-    """Return a remark for each argument that no chosen tier uses.
+def set_aside(arguments: Mapping[str, Any], used: Collection[str]) -> list[Problem]:
+    """Return a remark for each argument that no message uses.
 
     Parameters
     ----------
     arguments
         Harmonised arguments.
-    tiers
-        What `choose_tiers` made of them.
+    used
+        The keys of the messages that were made, in either dialect's spelling.
     """
     remarks = []
-    for name, users in _USED_BY.items():
+    for name in TIER_ARGUMENTS:
         value = arguments.get(name)
-        if value is None:
+        if value is None or name == "machine_time":
             continue
-        reason, remedy = _why_unused(name, value, users & set(tiers))
+        is_used = name in used or _DIALECT_3_SPELLING.get(name) in used
+        reason, remedy = _why_unused(name, value, is_used=is_used)
         if reason:
             remarks.append(Problem("", name, reason, remedy, is_fatal=False))
     return remarks
 
 
-def _why_unused(name: str, value: Any, users: set[Tier]) -> tuple[str, str]:
+def _why_unused(name: str, value: Any, *, is_used: bool) -> tuple[str, str]:
     if name == "retract_latest" and not _is_count(value):
         return f"{value!r:.60} is not a whole number and was set aside.", "Give an integer such as 1."
     wanted, remedy = _WANTED.get(name, (object, ""))
     if not isinstance(value, wanted):
         return f"{value!r:.60} is of type {type(value).__name__} and was set aside.", remedy
-    if not users:
-        return f"{value!r:.60} belongs to no message that was made and was set aside.", _UNUSED_REMEDY.get(
-            name, "Leave it out."
-        )
+    if not is_used:
+        reason = f"{value!r:.60} belongs to no message that was made and was set aside."
+        return reason, _UNUSED_REMEDY.get(name, "Leave it out.")
     return "", ""

@@ -13,7 +13,8 @@ NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: every naive time here is UTC
-_DIGITS_AFTER_MICROSECONDS = re.compile(r"[.,]\d{6}(\d+)")
+#: The date and what separates it from the time take 8 to 11 characters; a sign after them begins the offset.
+_DIGITS_AFTER_MICROSECONDS = re.compile(r".{7,10}\D[^+-]*?[.,]\d{6}(\d+)", re.DOTALL)
 _MAX_TEXT = 64
 
 
@@ -51,8 +52,8 @@ def parse_utc_ns(text: str) -> int:
             raise ValueError(str(error)) from error
     past = moment - _EPOCH
     whole = past.days * NS_PER_DAY + past.seconds * NS_PER_SECOND + past.microseconds * 1000
-    if len(text) > 22:  # 20230614T124545.1234567 is the shortest text with a seventh digit
-        finer = _DIGITS_AFTER_MICROSECONDS.search(text)
+    if len(text) > 21:  # 2023W07T120000.1234567 is the shortest text with a seventh digit
+        finer = _DIGITS_AFTER_MICROSECONDS.match(text)
         if finer:
             whole += int(finer[1][:3].ljust(3, "0"))
     return whole

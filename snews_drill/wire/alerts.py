@@ -27,19 +27,19 @@ def decode_alert(raw: bytes) -> Alert:
     if not isinstance(content, dict):
         raise UnreadableRecord(f"An alert is a JSON object, this is a {type(content).__name__}.", raw)
     identifier = content.get("_id", content.get("id"))
-    names = content.get("detector_names")
+    names = _texts(content.get("detector_names"))
     if not isinstance(identifier, str) or not 0 < len(identifier) <= MAX_TEXT:
         raise UnreadableRecord("An alert needs a text as _id or id.", raw)
     if not isinstance(content.get("alert_type"), str):
         raise UnreadableRecord("An alert needs a text as alert_type.", raw)
-    if not _is_list_of_texts(names):
+    if names is None:
         raise UnreadableRecord("An alert needs a list of texts as detector_names.", raw)
     return Alert(
         id=identifier,
         alert_type=content["alert_type"][:MAX_TEXT],
         server_tag=_text(content.get("server_tag")),
         false_alarm_probability=_text(content.get("False Alarm Prob")),
-        detector_names=tuple(names),
+        detector_names=names,
         sent_time_ns=_time_or_none(content.get("sent_time")),
         p_values=_p_values(content.get("p_values"), len(names), raw),
         neutrino_times_ns=_times(content.get("neutrino_times"), len(names), raw),
@@ -49,12 +49,10 @@ def decode_alert(raw: bytes) -> Alert:
     )
 
 
-def _is_list_of_texts(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) <= MAX_DETECTORS
-        and all(isinstance(item, str) and len(item) <= MAX_TEXT for item in value)
-    )
+def _texts(value: Any) -> tuple[str, ...] | None:
+    if not isinstance(value, list) or len(value) > MAX_DETECTORS:
+        return None
+    return tuple(value) if all(isinstance(item, str) and len(item) <= MAX_TEXT for item in value) else None
 
 
 def _text(value: Any) -> str:

@@ -48,7 +48,9 @@ class FieldReader:
         elif isinstance(value, str):
             self.refuse(field, f"has {len(value):,} characters, more than {MAX_TEXT:,}.", "Shorten it.")
         else:
-            self.refuse(field, f"{value!r:.60} is of type {type(value).__name__}, not a text.", "Give a text.")
+            self.refuse(
+                field, f"{value!r:.60} is of type {type(value).__name__}, not a text.", "Give a text."
+            )
         return ""
 
     def detector_name(self) -> str:
@@ -56,7 +58,9 @@ class FieldReader:
         name = self.text("detector_name")
         if name and not is_registered(name):
             self.refuse(
-                "detector_name", f"{name!r:.80} is not on the roster.", "Use a registered name, such as 'XENONnT'."
+                "detector_name",
+                f"{name!r:.80} is not on the roster.",
+                "Use a registered name, such as 'XENONnT'.",
             )
         return name
 
@@ -86,9 +90,26 @@ class FieldReader:
             return None
         number = float(value)  # type: ignore[arg-type]  # _is_number
         if at_least is not None and number < at_least:
-            self.refuse(field, f"{number!r} is below {at_least:g}.", f"Give a number of at least {at_least:g}.")
+            self.refuse(
+                field, f"{number!r} is below {at_least:g}.", f"Give a number of at least {at_least:g}."
+            )
             return None
         return number
+
+    def open_probability(self, field: str) -> float | None:
+        """Return a float strictly between 0 and 1, or None if there is none.
+
+        Source: check of `p_val` in the publishing tools 1.3.2, which refuses integers too.
+        """
+        value = self._content.get(field)
+        if value is None or (type(value) is float and 0.0 < value < 1.0):
+            return value
+        self.refuse(
+            field,
+            f"{value!r:.60} is not a float strictly between 0 and 1.",
+            "Give a float such as 0.05, or None.",
+        )
+        return None
 
     def numbers(self, field: str) -> tuple[float, ...]:
         """Return a list of finite numbers."""
@@ -114,7 +135,9 @@ class FieldReader:
         if value is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not at_least <= value < 2**63:
-            self.refuse(field, f"{value!r:.60} is not a whole number of at least {at_least}.", "Give such a number.")
+            self.refuse(
+                field, f"{value!r:.60} is not a whole number of at least {at_least}.", "Give such a number."
+            )
             return None
         return value
 
@@ -131,10 +154,14 @@ class FieldReader:
     def _list(self, field: str) -> list[Any]:
         value = self._content.get(field)
         if not isinstance(value, list):
-            self.refuse(field, f"{value!r:.60} is of type {type(value).__name__}, not a list.", "Give a list.")
+            self.refuse(
+                field, f"{value!r:.60} is of type {type(value).__name__}, not a list.", "Give a list."
+            )
             return []
         if len(value) > MAX_SERIES:
-            self.refuse(field, f"has {len(value):,} entries, more than {MAX_SERIES:,}.", "Send a shorter series.")
+            self.refuse(
+                field, f"has {len(value):,} entries, more than {MAX_SERIES:,}.", "Send a shorter series."
+            )
             return []
         return value
 

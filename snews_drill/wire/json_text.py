@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import accumulate
 from typing import Any
 
 from snews_drill.errors import UnreadableRecord
@@ -27,6 +29,11 @@ def _finite(text: str) -> float | None:
 def _nothing(_: str) -> None:
     return None
 
+
+#: A text, whether it ends or not; possessive, so that a hostile record cannot make the search slow.
+_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = re.compile(r"[^\[\]{}]++")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_nothing)
 
@@ -51,28 +58,12 @@ def load_json(raw: bytes) -> Any:
 
 
 def _refuse_depth(text: str, raw: bytes) -> None:
-    # Counting openings is exact enough: no honest message opens more brackets than this without closing some.
+    # With so few openings it cannot be too deep, whatever closes them.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    depth = deepest = 0
-    in_text = is_escaped = False
-    for character in text:
-        if in_text:
-            if is_escaped:
-                is_escaped = False
-            elif character == "\\":
-                is_escaped = True
-            elif character == '"':
-                in_text = False
-        elif character == '"':
-            in_text = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                raise UnreadableRecord(f"The record is nested more than {MAX_DEPTH} deep.", raw)
-        elif character in "]}":
-            depth -= 1
+    brackets = _NO_BRACKETS.sub("", _TEXTS.sub("", text))
+    if max(accumulate(_STEPS[bracket] for bracket in brackets), default=0) > MAX_DEPTH:
+        raise UnreadableRecord(f"The record is nested more than {MAX_DEPTH} deep.", raw)
 
 
 def without_surrogates(value: Any) -> Any:
