@@ -158,7 +158,7 @@ class Listener:
             # know.
             where = self._positions if life == self._life else "beginning"
         reader = self._connection.open_reader([self._topic], start=where, is_cancelled=self._stop.is_set)
-        self._positions, self._life = reader.positions, life
+        self._positions, self._life, self._missing_since = reader.positions, life, None
         return reader
 
     def _current_life(self) -> str | None:
@@ -176,7 +176,7 @@ class Listener:
                 self._positions[record.topic, record.partition] = record.offset + 1
             self._take(record, received_time_ns)
         if records:
-            self._pause, self._missing_since = _FIRST_PAUSE_SEC, None
+            self._pause = _FIRST_PAUSE_SEC
 
     def _note_outage(self, down_since: float | None) -> None:
         if down_since is None:

@@ -191,7 +191,7 @@ class PluginRunner:
         problem = self._await(process, begun + self._time_limit)
         if problem:
             _kill(process)
-        stdout, stderr = (output.close() for output in outputs)
+        stdout, stderr = (output.text() for output in outputs)
         code = process.returncode
         if not problem and code:
             problem = f"It ended with exit code {code}{_last_line(stderr)}."
@@ -218,15 +218,13 @@ class _Tail:
         self._thread.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), self._stream:
             while chunk := self._stream.read1(_CHUNK):  # type: ignore[attr-defined]
                 self._kept = (self._kept + chunk)[-MAX_OUTPUT:]
 
-    def close(self) -> str:
+    def text(self) -> str:
         # Whoever still holds the pipe has left the script's session; we do not wait for strangers.
         self._thread.join(0.1)
-        if not self._thread.is_alive():
-            self._stream.close()
         return self._kept.decode("utf-8", "replace")
 
 
