@@ -72,8 +72,8 @@ class AlertDelivery:
 
     Attributes
     ----------
-    on_alert, on_plugin : Callbacks
-        Called with each new `Alert`, and with each `PluginRun`.
+    on_start, on_alert, on_plugin : Callbacks
+        Called when listening begins, with each new `Alert`, and with each `PluginRun`.
     callback_errors : deque of str
         The newest tracebacks of callbacks.
     runner : PluginRunner or None
@@ -82,6 +82,7 @@ class AlertDelivery:
 
     def __init__(self, inbox: Inbox) -> None:
         self.callback_errors: deque[str] = deque(maxlen=_MAX_CALLBACK_ERRORS)
+        self.on_start = Callbacks(self._note_callback)
         self.on_alert = Callbacks(self._note_callback)
         self.on_plugin = Callbacks(self._note_callback)
         self.runner: PluginRunner | None = None

@@ -162,6 +162,7 @@ class Subscriber:
                 at_end=self._delivery.finish,
             )
             self._listener.start(_START_PATIENCE_SEC)
+        self._delivery.on_start(self)
         self._raise_failure()
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -288,6 +289,10 @@ class Subscriber:
     def clear(self) -> None:
         """Forget the alerts in memory; the saved ones stay on disk, and the counters go on."""
         self._inbox.clear()
+
+    def on_start(self, callback: Callable[[Subscriber], Any]) -> Callable[[], None]:
+        """Call a function with this subscriber each time it begins to listen; see `on_alert`."""
+        return self._delivery.on_start.add(callback)
 
     def on_alert(self, callback: Callable[[Alert], Any]) -> Callable[[], None]:
         """Call a function with every new alert, in the subscriber's thread.
