@@ -40,11 +40,11 @@ class FieldReader:
     def text(self, field: str, *, is_required: bool = True) -> str:
         """Return a text, or "" if there is none."""
         value = self._content.get(field)
-        if isinstance(value, str) and len(value) <= MAX_TEXT:
+        if isinstance(value, str) and len(value) <= MAX_TEXT and (value or not is_required):
             return value
-        if value is None:
+        if value is None or value == "":
             if is_required:
-                self.refuse(field, "is missing.", "Give a text.")
+                self.refuse(field, "is missing." if value is None else "is empty.", "Give a text.")
         elif isinstance(value, str):
             self.refuse(field, f"has {len(value):,} characters, more than {MAX_TEXT:,}.", "Shorten it.")
         else:
