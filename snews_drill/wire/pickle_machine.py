@@ -46,7 +46,7 @@ _KNOWN = _MODELS | _ENUMS.keys() | _SETS
 _STATE_KEYS = frozenset({"__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"})
 
 
-class RefusedPickle(Exception):  # noqa: N818 - the reader turns it into an UnreadableRecord
+class RefusedPickle(Exception):
     """The stream asks for something that is not done here."""
 
 

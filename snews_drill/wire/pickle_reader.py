@@ -17,10 +17,12 @@ from typing import Any
 
 from snews_drill.errors import UnreadableRecord
 from snews_drill.wire.json_text import MAX_BYTES, MAX_DEPTH
-from snews_drill.wire.pickle_machine import MAX_ITEMS, MODEL_TIERS, Machine, Model, RefusedPickle, UniqueItems
+from snews_drill.wire.pickle_machine import MODEL_TIERS, Machine, Model, RefusedPickle, UniqueItems
 
-#: Characters of all texts together, each counted as often as it is referred to.
-MAX_CHARACTERS = MAX_BYTES
+#: Items and characters of what is read, beyond twice and four times the bytes of the record. What is referred to
+#: again is copied, so it counts each time; honest messages hardly do that.
+SPARE_ITEMS = 1_000
+SPARE_CHARACTERS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,14 @@ def read_model_pickle(raw: bytes) -> PickledModel:
         raise UnreadableRecord(f"The record has {len(raw):,} bytes, more than {MAX_BYTES:,}.", raw)
     machine = Machine(raw)
     try:
-        return _as_model(machine.run())
+        return _as_model(machine.run(), _Expansion(len(raw)))
     except RefusedPickle as refused:
         raise UnreadableRecord(
             f"The pickle is refused at byte {machine.position:,}: {refused}.", raw
         ) from None
 
 
-def _as_model(value: Any) -> PickledModel:
+def _as_model(value: Any, expansion: _Expansion) -> PickledModel:
     if not isinstance(value, Model):
         raise RefusedPickle("it holds no message model")
     state = value.state
@@ -82,7 +84,7 @@ def _as_model(value: Any) -> PickledModel:
         state.get("__dict__"), dict
     ):
         raise RefusedPickle("the model's state has not the form that pydantic gives it")
-    fields = _Expansion().plain(state["__dict__"], 0)
+    fields = expansion.plain(state["__dict__"], 0)
     if fields.get("tier") != MODEL_TIERS[value.class_name]:
         raise RefusedPickle(f"a {value.class_name} says that its tier is {fields.get('tier')!r:.60}")
     return PickledModel(value.class_name, fields)
@@ -91,14 +93,14 @@ def _as_model(value: Any) -> PickledModel:
 class _Expansion:
     """Turns what the machine made into plain values; what is referred to twice counts twice."""
 
-    def __init__(self) -> None:
-        self._items = MAX_ITEMS
-        self._characters = MAX_CHARACTERS
+    def __init__(self, size: int) -> None:
+        self._items = SPARE_ITEMS + 2 * size
+        self._characters = SPARE_CHARACTERS + 4 * size
 
     def plain(self, value: Any, depth: int) -> Any:
         self._items -= 1
         if self._items < 0:
-            raise RefusedPickle(f"it expands to more than {MAX_ITEMS:,} items")
+            raise RefusedPickle("it expands to many more items than it has")
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, float):
@@ -118,5 +120,5 @@ class _Expansion:
     def _text(self, text: str) -> str:
         self._characters -= len(text)
         if self._characters < 0:
-            raise RefusedPickle(f"its texts expand to more than {MAX_CHARACTERS:,} characters")
+            raise RefusedPickle("its texts expand to many more characters than it has")
         return text

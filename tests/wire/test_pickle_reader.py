@@ -273,6 +273,14 @@ def test_a_stream_that_grows_stops_within_its_memory(name):
     assert peak < 80_000_000, f"{peak:,} bytes for a record of {len(raw):,}"
 
 
+def test_a_list_that_is_referred_to_twice_is_read_twice():
+    shared = b"}(\x8c\x01a](K\x01K\x02e\x94\x8c\x01bh\x00u"
+    raw = write_model_pickle({**EXPECTED["heartbeat"]["fields"], "meta": "HERE"}).replace(
+        b"\x8c\x04HERE", shared
+    )
+    assert read_model_pickle(raw[:2] + raw[11:]).fields["meta"] == {"a": [1, 2], "b": [1, 2]}
+
+
 def test_a_record_over_one_megabyte_is_not_looked_into():
     with pytest.raises(UnreadableRecord, match="bytes, more than"):
         read_model_pickle(P4 + b"N" * MAX_BYTES)

@@ -27,7 +27,7 @@ META = st.dictionaries(
     KEYS, st.none() | st.booleans() | st.integers(-9, 2**60) | TEXT | st.lists(TEXT, max_size=3), max_size=4
 )
 OPEN = st.floats(0, 1, exclude_min=True, exclude_max=True)
-CLOSED = st.floats(0, 1)
+CLOSED = st.sampled_from([0.0, 1.0]) | st.floats(0, 1)
 UUIDS = st.uuids().map(str)
 NONE = st.none()
 
