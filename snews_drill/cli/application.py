@@ -41,7 +41,8 @@ def snews_drill(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
-    context.obj = {"is_json": is_json}
+    if is_json:
+        raise typer.BadParameter("Write --json after the command.")
 
 
 def _show_versions(is_json: bool) -> None:
@@ -95,6 +96,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explain_usage(error: Any, typed: list[str]) -> int:
+    if not str(error.format_message()).strip():
+        return int(getattr(error, "exit_code", 2))  # the help text was shown instead
     screen = Screen(is_json="--json" in typed)
     context = getattr(error, "ctx", None)
     if context is not None:

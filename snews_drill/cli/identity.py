@@ -117,6 +117,7 @@ def auth(
             from snews_drill.errors import NotAuthenticated
 
             raise NotAuthenticated(
-                f"hop auth ended with exit code {done.returncode}.", next_step="Run: snews-drill auth --help"
+                f"hop auth ended with exit code {done.returncode}.",
+                next_step="What it said stands above; credentials are added with: snews-drill auth add",
             )
         screen.emit({"ok": True, "output": (done.stdout or "").splitlines()})

@@ -13,7 +13,8 @@ from types import FrameType
 def until_interrupted() -> Iterator[threading.Event]:
     """Give an event that Ctrl-C and SIGTERM set, so that the command can end in order.
 
-    The second Ctrl-C interrupts whatever is going on. A signal that the parent process had switched off stays off.
+    The second Ctrl-C interrupts whatever is going on. Shells switch Ctrl-C off for what a script starts in the background;
+    here it works there too, because it is the orderly end.
     """
     asked = threading.Event()
 
@@ -25,8 +26,7 @@ def until_interrupted() -> Iterator[threading.Event]:
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, ask)
+            before[number] = signal.signal(number, ask)
     try:
         yield asked
     finally:
