@@ -33,19 +33,23 @@ class ClientConfiguration:
     def __init__(self, broker: str, auth: hop.auth.Auth | None) -> None:
         self.broker = broker
         self.auth = auth
-        self.last_error: KafkaError | None = None
+        self._noticed: tuple[float, KafkaError] | None = None
         host = broker.rpartition(":")[0].strip("[]")
         self.is_loopback = host in ("localhost", "127.0.0.1", "::1")
 
     def note(self, error: KafkaError) -> None:
         """Keep an error that the client reports outside any call."""
-        self.last_error = error
+        self._noticed = time.monotonic(), error
         _KAFKA_LOG.info("%s: %s", self.broker, error)
 
-    @property
-    def refusal(self) -> KafkaError | None:
-        """The last error, if waiting longer cannot help."""
-        error = self.last_error
+    def noticed_since(self, began: float) -> KafkaError | None:
+        """Return the last error, if it was reported after that moment of `time.monotonic()`."""
+        noticed = self._noticed
+        return noticed[1] if noticed is not None and noticed[0] >= began else None
+
+    def refusal_since(self, began: float) -> KafkaError | None:
+        """Return the last error, if it came after that moment and waiting longer cannot help."""
+        error = self.noticed_since(began)
         return error if error is not None and error.code() in AUTHENTICATION else None
 
     def extras(self) -> dict[str, Any]:
@@ -55,7 +59,6 @@ class ClientConfiguration:
             "client.id": "snews_drill",
             "socket.keepalive.enable": True,
             "socket.connection.setup.timeout.ms": 10_000,
-            "allow.auto.create.topics": False,
         }
 
 
@@ -74,7 +77,8 @@ def find_credentials(broker: str) -> hop.auth.Auth:
         raise NotAuthenticated(f"There are no credentials for {broker}.", next_step=add) from error
     except hop.auth.AmbiguousCredentialError as error:
         raise NotAuthenticated(
-            f"There are several credentials for {broker}.", next_step="Remove all but one: snews-drill auth remove NAME"
+            f"There are several credentials for {broker}.",
+            next_step="Remove all but one: snews-drill auth remove NAME",
         ) from error
     except (RuntimeError, ValueError, KeyError, OSError) as error:
         raise NotAuthenticated(
@@ -93,7 +97,8 @@ def list_topics(
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Any:
     """Ask for the broker's topics in slices, so that a refusal or a change of mind ends the wait."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
+    deadline = began + timeout
     while True:
         left = deadline - time.monotonic()
         try:
@@ -101,11 +106,11 @@ def list_topics(
         except KafkaException as error:
             with contextlib.suppress(KafkaException):
                 client.poll(0)  # serves the error callback
-            refusal = configuration.refusal
+            refusal = configuration.refusal_since(began)
             if refusal is not None:
                 raise translated(refusal, broker=configuration.broker) from error
             if time.monotonic() >= deadline or (is_cancelled is not None and is_cancelled()):
-                noticed = configuration.last_error or error.args[0]
+                noticed = configuration.noticed_since(began) or error.args[0]
                 raise translated(noticed, broker=configuration.broker, topic=topic or "") from error
         else:
             return found

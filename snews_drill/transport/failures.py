@@ -95,7 +95,9 @@ def raise_undelivered(
     failures = [outcome for outcome in outcomes if isinstance(outcome, TransportError)]
     if not failures:
         return [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
-    undelivered = [c for c, outcome in zip(contents, outcomes, strict=True) if isinstance(outcome, TransportError)]
+    undelivered = [
+        c for c, outcome in zip(contents, outcomes, strict=True) if isinstance(outcome, TransportError)
+    ]
     raise DeliveryFailed(
         f"{len(failures)} of {len(outcomes)} messages were not acknowledged. {failures[0].reason}",
         next_step=f"{failures[0].next_step} The messages are still in `.messages`.",

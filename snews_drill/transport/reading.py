@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import adc.consumer
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from snews_drill.errors import TransportError
 from snews_drill.transport.clients import ClientConfiguration, list_topics
@@ -53,8 +53,11 @@ class Reader:
         self._topics = topics
         self._instance = instance
         self._known_instance = instance() if instance else None
+        self._began = time.monotonic()
         self._down_since: float | None = None
         self._next_probe = 0.0
+        self._is_closed = False
+        self._pending: TransportError | None = None
         self._positions: dict[tuple[str, int], int] = {}
         config = _ConsumerConfig(
             broker_urls=[self._configuration.broker],
@@ -74,8 +77,10 @@ class Reader:
             "fetch.queue.backoff.ms": 10,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
+            "allow.auto.create.topics": False,
         }
-        self._consumer = adc.consumer.Consumer(config)._consumer
+        # Not adc's own consumer: it writes these settings, with the password, to its log.
+        self._consumer = Consumer(config._to_confluent_kafka())
         try:
             self._assign(start, timeout, is_cancelled)
         except BaseException:
@@ -105,30 +110,47 @@ class Reader:
         Raises
         ------
         TransportError
-            If the broker refuses. A broker that is gone is no error here: see `down_since`.
+            If the broker refuses, the topic was taken away, or the reader is closed. A broker that is gone is no error here:
+            see `down_since`.
         """
+        if self._is_closed:
+            raise TransportError("This reader is closed.", next_step="Open a new one.")
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            raise pending
         messages = self._consumer.consume(1, timeout)
         if messages and limit > 1:
             messages += self._consumer.consume(limit - 1, 0)
+        has_come = any(message.error() is None for message in messages)
+        if self._down_since is not None and self._is_other_life(has_come=has_come):
+            return []  # they come again, with everything that came before them
         records = [record for message in messages if (record := self._record(message)) is not None]
-        if records:
-            self._down_since = None
-        elif self._down_since is not None:
-            self._probe()
-        if self._configuration.refusal is not None:
-            raise translated(self._configuration.refusal, broker=self._configuration.broker)
+        refusal = self._configuration.refusal_since(self._began)
+        if refusal is not None:
+            self._pending = self._pending or translated(refusal, broker=self._configuration.broker)
+        if self._pending is not None and not records:
+            pending, self._pending = self._pending, None
+            raise pending
         return records
 
     def close(self) -> None:
         """Let the broker go. May be called twice."""
-        self._consumer.close()
+        if not self._is_closed:
+            self._is_closed = True
+            self._consumer.close()
 
     def _record(self, message: Any) -> Record | None:
         error = message.error()
         if error is not None:
-            if error.code() in PERMISSION | AUTHENTICATION | UNKNOWN:
-                raise translated(error, broker=self._configuration.broker, topic=message.topic() or "")
-            self._note(error)
+            # After an outage the topics may be made a moment later than the broker answers.
+            final = PERMISSION | AUTHENTICATION | (UNKNOWN if self._down_since is None else set())
+            if error.code() in final:
+                # Raised when the records that came with it are handed over.
+                self._pending = translated(
+                    error, broker=self._configuration.broker, topic=message.topic() or ""
+                )
+            else:
+                self._note(error)
             return None
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         self._positions[topic, partition] = offset + 1
@@ -145,24 +167,31 @@ class Reader:
             self._down_since = time.time()
             self._next_probe = 0.0
 
-    def _probe(self) -> None:
-        if time.monotonic() < self._next_probe:
-            return
+    def _is_other_life(self, *, has_come: bool) -> bool:
+        """Look after a lost broker: note that it is back, and begin anew if it came back without its content."""
+        if not has_come and time.monotonic() < self._next_probe:
+            return False
         self._next_probe = time.monotonic() + self._PROBE_SECONDS
         try:
-            self._consumer.list_topics(topic=self._topics[0], timeout=0.25)
+            if not has_come and not self._has_topics():
+                return False
             current = self._instance() if self._instance else None
+            if current is None and self._known_instance is not None:
+                return False  # nobody can tell just now
             if current != self._known_instance:
-                # The broker came back empty: what it has now is all new.
                 self._assign("beginning", 1.0)
-                self._known_instance = current
+                self._known_instance, self._down_since = current, None
+                return True
         except (KafkaException, TransportError):
-            return
+            return has_come
         self._down_since = None
+        return False
 
-    def _assign(
-        self, start: Start, timeout: float, is_cancelled: Callable[[], bool] | None = None
-    ) -> None:
+    def _has_topics(self) -> bool:
+        found = self._consumer.list_topics(topic=self._topics[0], timeout=0.25).topics.get(self._topics[0])
+        return found is not None and found.error is None and bool(found.partitions)
+
+    def _assign(self, start: Start, timeout: float, is_cancelled: Callable[[], bool] | None = None) -> None:
         deadline = time.monotonic() + timeout
         assignment = []
         for topic in self._topics:

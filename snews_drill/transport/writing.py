@@ -3,69 +3,34 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import adc.producer
 import hop.auth
 import hop.io
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from snews_drill.errors import BrokerUnreachable, MessageTooLarge, TransportError
+from snews_drill.errors import BrokerUnreachable, TransportError
 from snews_drill.transport.clients import ClientConfiguration, list_topics
 from snews_drill.transport.failures import translated
+from snews_drill.transport.producing import (
+    MAX_RECORD_BYTES,
+    OVERHEAD_BYTES,
+    Client,
+    Delivery,
+    ProducerSettings,
+    SelfDescribing,
+    Sending,
+    too_large,
+)
 from snews_drill.transport.reading import Reader, Start
 from snews_drill.transport.records import Receipt
 from snews_drill.wire.payload import Payload
 
-#: Kafka's own default limit for a record, bytes. Source: `max.message.bytes` of Apache Kafka.
-MAX_RECORD_BYTES = 1_048_588
-
-#: Room that hop's headers and Kafka's framing take in a record, bytes (hop-client estimates 70 + headers).
-_OVERHEAD_BYTES = 512
-
 #: hop-client keys its producers by the size limit; this is the value that it uses when it does not ask the broker.
 _HOP_UNLIMITED = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _SelfDescribing:
-    """A payload in the form that hop's producer packs without looking into it."""
-
-    payload: Payload
-
-    def serialize(self) -> dict[str, Any]:
-        return {"format": self.payload.content_format, "content": self.payload.content}
-
-
-class _Delivery:
-    """What became of one message; filled in by the client's delivery callback."""
-
-    def __init__(self) -> None:
-        self.started = time.perf_counter()
-        self.done = threading.Event()
-        self.error: KafkaError | None = None
-        self.receipt: Receipt | None = None
-
-    def __call__(self, error: KafkaError | None, message: Any) -> None:
-        if error is None:
-            spent = (time.perf_counter() - self.started) * 1e3
-            self.receipt = Receipt(message.topic(), message.partition(), message.offset(), spent)
-        self.error = error
-        self.done.set()
-
-
-class _ProducerConfig(adc.producer.ProducerConfig):  # type: ignore[misc]
-    extras: dict[str, Any]
-
-    def _to_confluent_kafka(self) -> dict[str, Any]:
-        # Waiting for company (linger) would only delay single messages.
-        extras = {key: value for key, value in self.extras.items() if not key.startswith("allow.auto")}
-        return {**super()._to_confluent_kafka(), **extras, "linger.ms": 0}
 
 
 class Transport:
@@ -84,6 +49,7 @@ class Transport:
         self._configuration = ClientConfiguration(broker, auth)
         self._lock = threading.Lock()
         self._producer: hop.io.Producer | None = None
+        self._client: Client | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -116,36 +82,29 @@ class Transport:
             One outcome per payload, in order. A message without a receipt may still have arrived if the connection broke
             after it was written; sending it again is harmless.
         """
-        deadline = time.monotonic() + timeout
-        self._configuration.last_error = None
-        producer = self._open_producer()
-        deliveries: list[_Delivery | TransportError] = []
+        producer, client = self._open_producer()
+        sending = Sending(topic, timeout, is_cancelled)
+        deliveries: list[Delivery | TransportError] = []
         for payload in payloads:
-            if len(payload.content) > MAX_RECORD_BYTES - _OVERHEAD_BYTES:
-                deliveries.append(
-                    MessageTooLarge(
-                        f"The message has {len(payload.content):,} bytes; {topic} takes "
-                        f"{MAX_RECORD_BYTES - _OVERHEAD_BYTES:,}.",
-                        next_step="Shorten the series or the meta fields.",
-                    )
-                )
+            if len(payload.content) > MAX_RECORD_BYTES - OVERHEAD_BYTES:
+                deliveries.append(too_large(payload, topic))
                 continue
-            delivery = _Delivery()
-            producer.write(_SelfDescribing(payload), delivery_callback=delivery, topic=topic)
+            delivery = Delivery(payload)
             deliveries.append(delivery)
-        waiting = [delivery for delivery in deliveries if isinstance(delivery, _Delivery)]
-        self._await(producer, waiting, deadline, is_cancelled)
-        return [self._outcome(delivery, topic, timeout) for delivery in deliveries]
+            self._hand_over(delivery, producer, client, sending)
+        waiting = [delivery for delivery in deliveries if isinstance(delivery, Delivery)]
+        self._await(waiting, producer, client, sending)
+        return [self._outcome(delivery, sending) for delivery in deliveries]
 
-    def _open_producer(self) -> hop.io.Producer:
+    def _open_producer(self) -> tuple[hop.io.Producer, Client]:
         with self._lock:
             if self._is_closed:
                 raise TransportError("This connection is closed.", next_step="Open a new one with connect().")
-            if self._producer is None:
+            if self._producer is None or self._client is None:
                 configuration = self._configuration
                 stream = hop.io.Stream(auth=configuration.auth if configuration.auth else False)
                 producer = stream.open(f"kafka://{self.broker}/", "w", automatic_offload=False)
-                config = _ProducerConfig(
+                config = ProducerSettings(
                     broker_urls=[self.broker],
                     topic=None,
                     auth=configuration.auth,
@@ -155,47 +114,67 @@ class Transport:
                     reconnect_max_time=timedelta(seconds=1),
                 )
                 config.extras = configuration.extras()
+                self._client = Client(config)
                 # hop-client offers no way to hand settings to its producer, but uses one that is there already.
                 producer.producers[_HOP_UNLIMITED] = hop.io.Producer.ProducerRecord(
-                    producer=adc.producer.Producer(config), n_users=1
+                    producer=self._client, n_users=1
                 )
                 self._producer = producer
-            return self._producer
+            return self._producer, self._client
+
+    def _hand_over(
+        self, delivery: Delivery, producer: hop.io.Producer, client: Client, sending: Sending
+    ) -> None:
+        """Give a message to the client, waiting for room if it has none."""
+        while not self._must_end(sending):
+            try:
+                producer.write(
+                    SelfDescribing(delivery.payload), delivery_callback=delivery, topic=sending.topic
+                )
+            except BufferError:
+                client.serve(0.05)
+            except KafkaException as error:
+                delivery(error.args[0], None)
+                return
+            else:
+                client.serve(0)
+                return
 
     def _await(
-        self,
-        producer: hop.io.Producer,
-        waiting: list[_Delivery],
-        deadline: float,
-        is_cancelled: Callable[[], bool] | None,
+        self, waiting: list[Delivery], producer: hop.io.Producer, client: Client, sending: Sending
     ) -> None:
-        while not all(delivery.done.is_set() for delivery in waiting):
-            left = deadline - time.monotonic()
-            if left <= 0 or self._configuration.refusal or (is_cancelled is not None and is_cancelled()):
+        first = 0
+        while first < len(waiting):
+            delivery = waiting[first]
+            if self._must_end(sending):
                 # Nothing may be sent later, after the caller was told that it failed.
-                for record in list(producer.producers.values()):
-                    record.producer._producer.purge()
-                producer.flush(timedelta(seconds=1))
+                client.forget()
                 return
-            producer.flush(timedelta(seconds=min(left, 0.1)))
+            if not delivery.done.is_set():
+                client.serve(min(sending.left, 0.1))
+            elif delivery.was_forgotten and not self._is_closed:
+                # Another thread's time was over and it let go of everything: this one's is not, so it goes on.
+                for again in [d for d in waiting[first:] if d.was_forgotten]:
+                    again.renew()
+                    self._hand_over(again, producer, client, sending)
+            else:
+                first += 1
 
-    def _outcome(self, delivery: _Delivery | TransportError, topic: str, timeout: float) -> Receipt | TransportError:
+    def _must_end(self, sending: Sending) -> bool:
+        return sending.is_over or self._configuration.refusal_since(sending.began) is not None
+
+    def _outcome(self, delivery: Delivery | TransportError, sending: Sending) -> Receipt | TransportError:
         if isinstance(delivery, TransportError):
             return delivery
         if delivery.receipt is not None:
             return delivery.receipt
         error = delivery.error
-        noticed = self._configuration.last_error
-        if error is not None and error.code() not in (
-            KafkaError._PURGE_QUEUE,
-            KafkaError._PURGE_INFLIGHT,
-            KafkaError._MSG_TIMED_OUT,
-        ):
-            return translated(error, broker=self.broker, topic=topic)
-        if noticed is not None:
-            return translated(noticed, broker=self.broker, topic=topic)
+        if error is None or delivery.was_forgotten or error.code() == KafkaError._MSG_TIMED_OUT:
+            error = self._configuration.noticed_since(sending.began)
+        if error is not None:
+            return translated(error, broker=self.broker, topic=sending.topic)
         return BrokerUnreachable(
-            f"{self.broker} did not acknowledge within {timeout:g} s.",
+            f"{self.broker} did not acknowledge within {sending.timeout:g} s.",
             next_step="Check that the broker runs; then send again.",
         )
 
@@ -252,7 +231,10 @@ class Transport:
         """
         # hop-client asks a topic for this setting; the embedded broker only answers where it was given.
         settings = {"max.message.bytes": str(MAX_RECORD_BYTES)}
-        new = [NewTopic(name, num_partitions=1, replication_factor=1, config=settings) for name in dict.fromkeys(names)]
+        new = [
+            NewTopic(name, num_partitions=1, replication_factor=1, config=settings)
+            for name in dict.fromkeys(names)
+        ]
         client = self._admin()  # kept until the answers are there
         futures = client.create_topics(new, request_timeout=timeout, operation_timeout=timeout)
         for name, future in futures.items():
@@ -272,7 +254,7 @@ class Transport:
         config: dict[str, Any] = {
             "bootstrap.servers": self.broker,
             "error_cb": configuration.note,
-            **{key: value for key, value in configuration.extras().items() if not key.startswith("allow.auto")},
+            **configuration.extras(),
         }
         if configuration.auth is not None:
             config.update(configuration.auth())
@@ -281,7 +263,9 @@ class Transport:
     def close(self, *, timeout: float = 5.0) -> None:
         """Wait for what is on its way, then let the broker go. May be called twice."""
         with self._lock:
-            producer, self._producer, self._is_closed = self._producer, None, True
-        if producer is not None:
+            producer, client = self._producer, self._client
+            self._producer, self._client, self._is_closed = None, None, True
+        if producer is not None and client is not None:
             producer.produce_timeout = timedelta(seconds=max(timeout, 0.001))
             producer.close()
+            client.forget()  # nothing is sent after the close
