@@ -77,6 +77,11 @@ class Alert(BaseModel):
         """Return the alert as plain data, as it travelled."""
         return dict(self.content)
 
+    def _repr_html_(self) -> str:
+        from snews_drill.messages.alert_html import alert_to_html
+
+        return alert_to_html(self)
+
     def __repr__(self) -> str:
         when = iso_micro(self.neutrino_times_ns[0]) if self.neutrino_times_ns else "no time"
         names = ", ".join(self.detector_names[:20]) + (", …" if len(self.detector_names) > 20 else "")

@@ -29,10 +29,22 @@ from waiting import wait_for
 #: Pictures for people to look at; git ignores the folder.
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 
-_CHROMIUM_ARGUMENTS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --no-proxy-server"
-).split()
+_CHROMIUM_ARGUMENTS = [
+    *(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-sync",
+    ),
+    *(
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-dev-shm-usage",
+        "--no-proxy-server",
+    ),
+]
 
 #: The width that everything must be readable at.
 VIEWPORT = {"width": 1280, "height": 900}
