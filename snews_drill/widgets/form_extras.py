@@ -78,7 +78,7 @@ class ExtraRows:
         self.add_button = ipywidgets.Button(
             description="Add a pair",
             tooltip="Add an extra key and value; they travel in meta",
-            layout={"width": "auto"},
+            layout={"width": "auto", "align_self": "flex-start"},
         )
         self.add_button.on_click(lambda _: on_add())
         self._list = ipywidgets.VBox([])

@@ -48,6 +48,7 @@ class FilePanel:
             [self.path, self.load_button, self.save_button, self.replace_button, self.outcome],
             layout={"align_items": "flex-start"},
         )
+        self.widget.add_class("sd-form")
 
     def _load_clicked(self) -> None:
         self._offer_replacing(is_offered=False)

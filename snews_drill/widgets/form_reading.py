@@ -63,7 +63,7 @@ def read_time(text: str) -> Reading:
         parse_utc_ns(text)
     except ValueError:
         if _may_become_time(text):
-            return Reading(reason="is not a whole time yet.", remedy=_TIME_REMEDY, is_unfinished=True)
+            return Reading(reason="is not a complete time yet.", remedy=_TIME_REMEDY, is_unfinished=True)
         return Reading(reason=f"{_quoted(text)} is not a time.", remedy=_TIME_REMEDY)
     return Reading(text, is_unfinished=len(text) < len(_WHOLE_TIME))
 

@@ -116,4 +116,5 @@ def summary(built: Built) -> Remark:
             "quiet", "No message arises yet. Fill in a field; the labels on the right tell what each makes."
         )
     count = len(built.tiers)
-    return Remark("ok", f"{count} message{'s' if count > 1 else ''} ready to send: {words}.")
+    what = f"{count} message{'s' if count > 1 else ''} ready: {words}."
+    return Remark("ok", f"{what} Sent exactly as shown; only the time of sending is set anew.")

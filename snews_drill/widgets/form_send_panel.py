@@ -61,9 +61,8 @@ class SendPanel:
     def draw(self, shown: Shown, *, is_sent: bool) -> None:
         """Show where messages would go, and whether they can be sent."""
         count = len(shown.contents)
-        self.send_button.description = (
-            "Sent" if is_sent else f"Send {count} message{'' if count == 1 else 's'}"
-        )
+        ready = f"Send {count} message{'' if count == 1 else 's'}" if shown.built.is_ready else "Send"
+        self.send_button.description = "Sent" if is_sent else ready
         self.send_button.disabled = is_sent
         self.again_button.layout.display = "flex" if is_sent else "none"
         self.destination.value = _destination_html(shown)

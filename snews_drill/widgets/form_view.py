@@ -21,11 +21,13 @@ STYLE = """<style>
 .snews-drill .sd-remark code { padding: 0 3px; }
 .snews-drill .sd-group { display: flex; flex-wrap: wrap; gap: 2px 12px; align-items: baseline; padding: 8px 0 3px 0;
   margin-top: 4px; border-top: 1px solid var(--jp-border-color2, #ccc); }
-.snews-drill .sd-group-title { font-weight: 600; min-width: 162px; }
+.snews-drill .sd-group-title { font-weight: 600; min-width: 166px; }
 .snews-drill .sd-group .sd-pill { white-space: normal; }
 .snews-drill .sd-question { border: 1px solid var(--jp-warn-color0, #b26a00); border-radius: 4px; padding: 8px 10px;
   margin: 6px 0; }
 .snews-drill .sd-form .widget-checkbox { width: auto; }
+body[data-jp-theme-light="false"] .snews-drill .sd-form select { appearance: auto; background-image: none;
+  color-scheme: dark; }
 </style>"""
 
 
@@ -55,7 +57,8 @@ class FormView:
         self.others = ipywidgets.HTML()
         self.summary = ipywidgets.HTML()
         ticks = ipywidgets.HBox(
-            list(self.flags.values()), layout={"flex_flow": "row wrap", "margin": f"0 0 0 {LABEL_WIDTH}"}
+            list(self.flags.values()),
+            layout={"flex_flow": "row wrap", "margin": f"0 0 0 calc({LABEL_WIDTH} + 6px)"},
         )
         first, *rest = [group.widget for group in self.groups]
         self.widget = ipywidgets.VBox(
