@@ -5,6 +5,7 @@ Importing it starts nothing, reads no environment and writes no file; each name 
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'snews_drill' has no attribute {name!r}")
     value = getattr(import_module(f"snews_drill.{_HOMES[name]}"), name)
     globals()[name] = value
+    if "ipykernel" in sys.modules:
+        # In a notebook, plain calls show views: set_name() a chooser, subscribe() a table, long waits a bar.
+        import_module("snews_drill.widgets.hooks").install()
     return value
 
 

@@ -18,6 +18,7 @@ from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.times import iso_micro
 from snews_drill.names import get_name
 from snews_drill.transport import Reader, Record, raise_undelivered
+from snews_drill.waiting import waiting
 from snews_drill.wire.dialects import decode_record
 
 if TYPE_CHECKING:
@@ -370,7 +371,8 @@ class _Request:
             content = self._connection.dialect.command_to_object(self._request)
             payload = self._connection.dialect.encode_command(self._request)
             raise_undelivered(self._connection.send(self._topics.observations, [payload], timeout=patience), [content])
-            return self._await(reader, deadline), (time.perf_counter() - started) * 1e3
+            with waiting(f"the answer to {self._request.name.value}", patience):
+                return self._await(reader, deadline), (time.perf_counter() - started) * 1e3
         finally:
             reader.close()
 

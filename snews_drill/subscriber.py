@@ -17,6 +17,7 @@ from snews_drill.inbox import Inbox, Phase, ReceivedAlert, SubscriberState
 from snews_drill.listener import Listener
 from snews_drill.messages.alert import Alert
 from snews_drill.plugin import PluginRun
+from snews_drill.waiting import waiting
 
 if TYPE_CHECKING:
     import pandas
@@ -270,7 +271,8 @@ class Subscriber:
             If listening failed for good.
         """
         begun = time.monotonic()
-        count = self._inbox.wait_for(n, timeout)
+        with waiting(f"{n} alert{'s' * (n > 1)}", timeout):
+            count = self._inbox.wait_for(n, timeout)
         if count >= n:
             return self.alerts
         state = self.state

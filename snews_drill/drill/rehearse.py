@@ -19,6 +19,7 @@ from snews_drill.names import get_name, set_name
 from snews_drill.remote import display_heartbeats, reset_cache, test_connection
 from snews_drill.subscriber import Subscriber
 from snews_drill.transport import raise_undelivered
+from snews_drill.waiting import waiting
 
 #: Who plays the user's part when nobody said which detector that is: the tutorial's own example.
 DEFAULT_DETECTOR = "XENONnT"
@@ -74,7 +75,8 @@ def rehearse(
     with ExitStack() as stack:
         run = _Rehearsal(played, name, connection, stack, on_step, on_alert, patience)
         try:
-            run.play()
+            with waiting(f"the rehearsal of {played.name}"):
+                run.play()
         except DrillError as error:
             run.fail(error)
         return run.report()
