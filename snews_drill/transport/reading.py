@@ -16,10 +16,16 @@ from snews_drill.transport.clients import ClientConfiguration, list_topics
 from snews_drill.transport.failures import AUTHENTICATION, GONE, PERMISSION, UNKNOWN, translated
 from snews_drill.transport.records import Record
 
-#: How long a broker on this machine may hold a fetch, ms. The embedded broker answers an idle fetch only when this time is
-#: over, so it is the latency of a reader there; other brokers answer at once and get Kafka's default.
+#: How long a broker on this machine may hold a fetch, ms. The embedded broker answers an idle fetch only
+#: when this time is over, so it is the latency of a reader there; other brokers answer at once and get
+#: Kafka's default.
 _LOOPBACK_FETCH_WAIT_MS = 10
 _FETCH_WAIT_MS = 500
+
+#: The embedded broker looks through a whole topic for each fetch, and answers "nothing" if the time is over
+#: before it found what is there (from some ten thousand writes on). A reader that is left behind like that
+#: gives it more time, step by step up to this, ms.
+_LONGEST_FETCH_WAIT_MS = 5_000
 
 Start = Literal["now", "beginning"] | Mapping[tuple[str, int], int]
 
@@ -40,6 +46,9 @@ class Reader:
     #: How often a broken connection is tried, seconds.
     _PROBE_SECONDS = 0.5
 
+    #: How often an idle reader looks whether it is left behind, seconds.
+    _STALL_SECONDS = 0.5
+
     def __init__(
         self,
         configuration: ClientConfiguration,
@@ -59,6 +68,17 @@ class Reader:
         self._is_closed = False
         self._pending: TransportError | None = None
         self._positions: dict[tuple[str, int], int] = {}
+        self._wait_ms = _LOOPBACK_FETCH_WAIT_MS if self._configuration.is_loopback else _FETCH_WAIT_MS
+        self._next_stall_check = time.monotonic() + self._STALL_SECONDS
+        self._behind_at: dict[tuple[str, int], int] | None = None
+        self._consumer = self._make_consumer()
+        try:
+            self._assign(start, timeout, is_cancelled)
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def _make_consumer(self) -> Consumer:
         config = _ConsumerConfig(
             broker_urls=[self._configuration.broker],
             group_id=f"snews_drill-{uuid.uuid4().hex}",
@@ -66,12 +86,12 @@ class Reader:
             error_callback=self._note,
             reconnect_max_time=timedelta(seconds=1),
         )
-        wait_ms = _LOOPBACK_FETCH_WAIT_MS if self._configuration.is_loopback else _FETCH_WAIT_MS
         config.extras = {
             **self._configuration.extras(),
-            "fetch.wait.max.ms": wait_ms,
+            "fetch.wait.max.ms": self._wait_ms,
             "fetch.error.backoff.ms": 50,
-            # hop's 1,000 records and Kafka's pause of a second when they are reached would make bursts stutter.
+            # hop's 1,000 records and Kafka's pause of a second when they are reached would make bursts
+            # stutter.
             "queued.min.messages": 100_000,
             "queued.max.messages.kbytes": 16_384,
             "fetch.queue.backoff.ms": 10,
@@ -80,12 +100,7 @@ class Reader:
             "allow.auto.create.topics": False,
         }
         # Not adc's own consumer: it writes these settings, with the password, to its log.
-        self._consumer = Consumer(config._to_confluent_kafka())
-        try:
-            self._assign(start, timeout, is_cancelled)
-        except BaseException:
-            self._consumer.close()
-            raise
+        return Consumer(config._to_confluent_kafka())
 
     @property
     def down_since(self) -> float | None:
@@ -110,8 +125,8 @@ class Reader:
         Raises
         ------
         TransportError
-            If the broker refuses, the topic was taken away, or the reader is closed. A broker that is gone is no error here:
-            see `down_since`.
+            If the broker refuses, the topic was taken away, or the reader is closed. A broker that is gone
+            is no error here: see `down_since`.
         """
         if self._is_closed:
             raise TransportError("This reader is closed.", next_step="Open a new one.")
@@ -124,6 +139,8 @@ class Reader:
         has_come = any(message.error() is None for message in messages)
         if self._down_since is not None and self._is_other_life(has_come=has_come):
             return []  # they come again, with everything that came before them
+        if not messages and self._down_since is None and time.monotonic() >= self._next_stall_check:
+            self._mend_stall()
         records = [record for message in messages if (record := self._record(message)) is not None]
         refusal = self._configuration.refusal_since(self._began)
         if refusal is not None:
@@ -187,6 +204,33 @@ class Reader:
         self._down_since = None
         return False
 
+    def _mend_stall(self) -> None:
+        """Give the broker more time for a fetch if there is something that it did not hand over for two looks."""
+        self._next_stall_check = time.monotonic() + self._STALL_SECONDS
+        if not self._configuration.is_loopback or self._wait_ms >= _LONGEST_FETCH_WAIT_MS:
+            return
+        try:
+            if not self._is_behind():
+                self._behind_at = None
+            elif self._behind_at != self._positions:
+                self._behind_at = dict(self._positions)
+            else:
+                self._behind_at = None
+                self._wait_ms = min(self._wait_ms * 4, _LONGEST_FETCH_WAIT_MS)
+                slow, self._consumer = self._consumer, self._make_consumer()
+                slow.close()
+                self._consumer.assign(
+                    [TopicPartition(*place, offset) for place, offset in self._positions.items()]
+                )
+        except KafkaException:
+            return
+
+    def _is_behind(self) -> bool:
+        return any(
+            self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=0.5)[1] > offset
+            for place, offset in self._positions.items()
+        )
+
     def _has_topics(self) -> bool:
         found = self._consumer.list_topics(topic=self._topics[0], timeout=0.25).topics.get(self._topics[0])
         return found is not None and found.error is None and bool(found.partitions)
@@ -206,7 +250,8 @@ class Reader:
                 offset = self._offset(topic, partition, start, deadline)
                 assignment.append(TopicPartition(topic, partition, offset))
                 self._positions[topic, partition] = offset
-        # Numbers, not "the end": the client would look up a symbolic end some time later and skip what came meanwhile.
+        # Numbers, not "the end": the client would look up a symbolic end some time later and skip what came
+        # meanwhile.
         self._consumer.assign(assignment)
 
     def _offset(self, topic: str, partition: int, start: Start, deadline: float) -> int:
