@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from snews_drill.errors import DrillError, NameNotSet, TransportError
+from snews_drill.html_views import connection_html
 from snews_drill.names import get_name
 from snews_drill.profiles import Profile, Topics, get_profile
 from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal
@@ -137,6 +138,9 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        return connection_html(self)
 
     def __repr__(self) -> str:
         topics = self.topics()

@@ -1,18 +1,13 @@
-"""How messages are shown: as the lines that are printed on sending, and as a table in notebooks."""
+"""The lines that are printed when a message is sent."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from snews_drill.errors import Problem
 from snews_drill.messages.tiers import Tier
 
 _RULE = "-" * 64
-
-#: Longer values are cut in tables.
-_MAX_SHOWN = 300
 
 
 def sending_text(content: Mapping[str, Any], tier: Tier | None, url: str) -> str:
@@ -42,28 +37,3 @@ def _lines(content: Mapping[str, Any], indent: int) -> list[str]:
         if is_nested:
             lines += _lines(value, indent + 1)
     return lines
-
-
-def messages_html(
-    valid: Iterable[Mapping[str, Any]], invalid: Iterable[Mapping[str, Any]], problems: Iterable[Problem]
-) -> str:
-    """Return a table of messages and a list of what is wrong, as HTML in which every text is escaped."""
-    parts = [_table("To send", content) for content in valid]
-    parts += [_table("Not valid", content) for content in invalid]
-    remarks = "".join(f"<li>{html.escape(str(problem))}</li>" for problem in problems)
-    if remarks:
-        parts.append(f"<ul>{remarks}</ul>")
-    return "".join(parts) or "<p>No message.</p>"
-
-
-def _table(title: str, content: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f'<tr><th style="text-align:left">{_cut(key)}</th><td style="text-align:left">{_cut(value)}</td></tr>'
-        for key, value in content.items()
-    )
-    return f'<table><caption style="text-align:left">{title}</caption>{rows}</table>'
-
-
-def _cut(value: Any) -> str:
-    text = str(value)
-    return html.escape(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")

@@ -12,11 +12,12 @@ from typing import Any
 from snews_drill.connection import Connection, current_connection, current_dialect
 from snews_drill.detectors import find_detector
 from snews_drill.errors import InvalidMessage, Problem, UnreadableFile
-from snews_drill.message_text import messages_html, sending_text
+from snews_drill.html_views import publisher_html
+from snews_drill.message_text import sending_text
 from snews_drill.messages.checks import check_times
 from snews_drill.messages.choose import TIER_ARGUMENTS, choose_tiers, harmonised, set_aside
 from snews_drill.names import get_name
-from snews_drill.transport import Receipt, raise_undelivered
+from snews_drill.transport import Receipt, Receipts, raise_undelivered
 from snews_drill.wire.dialects import Dialect
 from snews_drill.wire.fields import is_truthy
 
@@ -262,7 +263,7 @@ class SNEWSTiersPublisher:
         if verbose:
             for content in self.messages:
                 print(sending_text(content, connection.dialect.tier_of(content), connection.url(topic)))
-        return raise_undelivered(connection.send(topic, payloads, timeout=timeout), self.messages)
+        return Receipts(raise_undelivered(connection.send(topic, payloads, timeout=timeout), self.messages))
 
     def _refuse_invalid(self, dialect: Dialect, now_ns: int) -> None:
         if self._dialect_name != dialect.NAME:
@@ -290,7 +291,7 @@ class SNEWSTiersPublisher:
         return f"SNEWSTiersPublisher({name}: {tiers}; {len(self.messages)} to send{invalid})"
 
     def _repr_html_(self) -> str:
-        return messages_html(self.messages, self.invalid_messages, self.problems)
+        return publisher_html(self)
 
 
 def _problems_of(content: Any, dialect: Dialect, now_ns: int) -> list[Problem]:

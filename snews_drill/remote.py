@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from snews_drill.connection import Connection, current_connection
 from snews_drill.detectors import find_detector
 from snews_drill.errors import NoAnswer, NotAuthorised, SettingsError, UnreadableRecord
+from snews_drill.html_views import reply_html, report_html
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.times import iso_micro
 from snews_drill.names import get_name
@@ -55,6 +56,9 @@ class ConnectionReport:
     def __bool__(self) -> bool:
         return self.is_confirmed
 
+    def _repr_html_(self) -> str:
+        return report_html(self)
+
     def __repr__(self) -> str:
         state = "confirmed" if self.is_confirmed else "not confirmed"
         return f"ConnectionReport({self.detector_name} {state} by {self.broker} in {self.milliseconds:.0f} ms)"
@@ -83,6 +87,9 @@ class CommandReply:
     answer: str
     milliseconds: float
     meta: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def _repr_html_(self) -> str:
+        return reply_html(self)
 
     def __bool__(self) -> bool:
         return self.is_confirmed

@@ -11,7 +11,7 @@ from snews_drill.transport.clients import find_credentials
 from snews_drill.transport.failures import raise_undelivered
 from snews_drill.transport.producing import MAX_RECORD_BYTES
 from snews_drill.transport.reading import Reader, Start
-from snews_drill.transport.records import Receipt, Record
+from snews_drill.transport.records import Receipt, Receipts, Record
 from snews_drill.transport.versions import versions
 from snews_drill.transport.writing import Transport
 
@@ -19,6 +19,7 @@ __all__ = [
     "MAX_RECORD_BYTES",
     "Reader",
     "Receipt",
+    "Receipts",
     "Record",
     "Start",
     "Transport",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snews_drill.html_views import receipts_html
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -21,6 +23,13 @@ class Receipt:
     partition: int
     offset: int
     milliseconds: float
+
+
+class Receipts(list[Receipt]):
+    """A list of receipts that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return receipts_html(self)
 
 
 @dataclass(frozen=True, slots=True)

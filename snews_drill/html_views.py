@@ -1,0 +1,137 @@
+"""What plain values look like in a notebook: small, escaped HTML without scripts, in the colours of the page.
+
+The values themselves live in higher layers; here they are looked at by their public attributes.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from snews_drill.errors import DrillError
+from snews_drill.messages.visible import visible
+
+#: Characters of a message that are shown; lines of a list.
+_MAX_CHARACTERS = 20_000
+_MAX_LINES = 200
+
+#: Notebooks typeset what stands between dollar signs, unless an element says no.
+_AS_TEXT = "tex2jax_ignore mathjax_ignore"
+
+_LEFT = "text-align:left"
+_PRE = "white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0 4px 16px"
+
+
+def publisher_html(publisher: Any) -> str:
+    """Return the messages of a publisher, each to be opened, and what is wrong with them."""
+    name = publisher.message_data["detector_name"]
+    head = f"<div><b>{_text(name)}</b>: {_count(len(publisher.messages), 'message')} to send</div>"
+    dialect = publisher.dialect
+    parts = [_message("to send", content, dialect) for content in publisher.messages[:_MAX_LINES]]
+    parts += [_message("not valid", content, dialect) for content in publisher.invalid_messages[:_MAX_LINES]]
+    return _block(head + "".join(parts) + _problems(publisher.problems))
+
+
+def connection_html(connection: Any) -> str:
+    """Return where a connection leads and who you are."""
+    topics = connection.topics()
+    try:
+        who = connection.detector_name or "not named yet: set_name()"
+    except DrillError:  # a remembered name that cannot be used must not break showing the connection
+        who = "not named yet: set_name()"
+    state = "" if connection.is_open else ", closed"
+    live = "; LIVE: other people read what is written" if connection.profile.is_live else ""
+    rows = {
+        "Broker": connection.broker,
+        "Dialect": connection.dialect.NAME,
+        "Writes to": topics.observations,
+        "Reads": f"{topics.alerts}, {topics.connection}",
+        "You are": who,
+    }
+    return _block(f"<div><b>{_text(connection.profile.name)}</b>{state}{live}</div>{_table(rows)}")
+
+
+def report_html(report: Any) -> str:
+    """Return the outcome of a connection test."""
+    mark, word = ("✓", "confirmed") if report.is_confirmed else ("✗", "not confirmed")
+    rows = {"Sent to": report.sent_to, "Expected from": report.expected_from, "When (UTC)": report.time}
+    head = f"{mark} <b>{_text(report.detector_name)}</b> {word} after {report.milliseconds:.0f} ms"
+    return _block(f"<div>{head}</div>{_table(rows)}")
+
+
+def reply_html(reply: Any) -> str:
+    """Return what the drill server answered."""
+    mark = "✓" if reply.is_confirmed else "✗"
+    return _block(
+        f"<div>{mark} <b>{_text(reply.command)}</b>: {_text(reply.answer)} ({reply.milliseconds:.0f} ms)</div>"
+    )
+
+
+def receipts_html(receipts: Sequence[Any]) -> str:
+    """Return the acknowledgements of the broker as a table."""
+    rows = "".join(
+        f'<tr><td style="{_LEFT}">{_text(r.topic)}</td><td>{r.partition}</td><td>{r.offset}</td>'
+        f"<td>{r.milliseconds:.1f} ms</td></tr>"
+        for r in receipts[:_MAX_LINES]
+    )
+    head = f'<th style="{_LEFT}">Topic</th><th>Partition</th><th>Offset</th><th>Acknowledged after</th>'
+    title = f"<div>✓ {_count(len(receipts), 'message')} acknowledged</div>"
+    return _block(
+        f"{title}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{_more(receipts)}"
+    )
+
+
+def _message(state: str, content: Any, dialect: Any) -> str:
+    tier = dialect.tier_of(content) if isinstance(content, Mapping) else None
+    word = tier.value if tier is not None else "?"
+    return (
+        f"<details><summary>{_text(word)} ({state})</summary>"
+        f'<pre style="{_PRE}">{html.escape(_json(content))}</pre></details>'
+    )
+
+
+def _json(content: Any) -> str:
+    # Anything may stand in an edited message, and an invalid one may hold what JSON has no word for.
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, default=repr)
+    except (TypeError, ValueError, RecursionError):
+        text = repr(content)
+    lines = text[:_MAX_CHARACTERS].split("\n")
+    more = f"\n… ({len(text)} characters)" if len(text) > _MAX_CHARACTERS else ""
+    return "\n".join(visible(line, _MAX_CHARACTERS) for line in lines) + more
+
+
+def _problems(problems: Sequence[Any]) -> str:
+    lines = "".join(
+        f"<li>{'✗' if problem.is_fatal else '!'} {_text(problem, 600)}</li>"
+        for problem in problems[:_MAX_LINES]
+    )
+    return f'<ul style="list-style:none;padding-left:0">{lines}</ul>{_more(problems)}' if lines else ""
+
+
+def _more(entries: Sequence[Any]) -> str:
+    left = len(entries) - _MAX_LINES
+    return f"<div>… and {left} more</div>" if left > 0 else ""
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    return f"<table><tbody>{''.join(_rows(rows.items()))}</tbody></table>"
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
+    for name, value in rows:
+        yield f'<tr><th scope="row" style="{_LEFT}">{_text(name)}</th><td style="{_LEFT}">{_text(value, 300)}</td></tr>'
+
+
+def _block(content: str) -> str:
+    return f'<div class="{_AS_TEXT}">{content}</div>'
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _text(text: object, longest: int = 120) -> str:
+    return html.escape(visible(text, longest), quote=True)
