@@ -513,3 +513,17 @@ def test_to_dataframe_and_sizes(stage: Stage) -> None:
     assert 0 <= table["latency_ms"].iloc[0] < 5000
     assert subscriber.snapshot()[0].size_bytes == len(to_payload(alert).content)
     assert "1 alert" in repr(subscriber)
+
+
+def test_a_broker_that_needs_more_time_for_a_fetch_gets_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fetch whose time is too short brings nothing, for ever: the reader notices and asks for longer ones."""
+    monkeypatch.setattr("snews_drill.transport.reading._LOOPBACK_FETCH_WAIT_MS", 0)
+    alerts = [make_alert() for _ in range(20)]
+    for alert in alerts:
+        stage.publish(alert)
+    with Subscriber(connection=stage.connection, start="beginning") as subscriber:
+        assert [alert.id for alert in subscriber.wait_for(20)] == [alert.id for alert in alerts]
+        stage.publish(make_alert())
+        assert len(subscriber.wait_for(21)) == 21

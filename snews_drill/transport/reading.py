@@ -216,7 +216,7 @@ class Reader:
                 self._behind_at = dict(self._positions)
             else:
                 self._behind_at = None
-                self._wait_ms = min(self._wait_ms * 4, _LONGEST_FETCH_WAIT_MS)
+                self._wait_ms = min(max(self._wait_ms, 5) * 4, _LONGEST_FETCH_WAIT_MS)
                 slow, self._consumer = self._consumer, self._make_consumer()
                 slow.close()
                 self._consumer.assign(
