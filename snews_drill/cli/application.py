@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import typer
 from snews_drill.cli import drilling, identity, listening, notebooks, publishing, requesting, schema, serving
 from snews_drill.cli.options import JsonOption
 from snews_drill.cli.screen import Screen, command
+from snews_drill.cli.text import visible
 
 app = typer.Typer(
     name="snews-drill",
@@ -82,6 +84,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # Names and messages may hold what the terminal's encoding cannot show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    _show_logs_harmless()
     try:
         code = app(args=typed, prog_name="snews-drill", standalone_mode=False)
     except typer.Abort:
@@ -93,6 +96,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         return _explain_usage(error, typed)
     return code if isinstance(code, int) else 0
+
+
+class _Harmless(logging.Formatter):
+    """Writes a record in one piece in which nothing steers the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record), keeps_lines=True)
+
+
+def _show_logs_harmless() -> None:
+    # What our own parts warn of the commands tell themselves; without this, Python would print logs as they are.
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(
+        lambda record: record.levelno >= logging.ERROR or not record.name.startswith("snews_drill")
+    )
+    handler.setFormatter(_Harmless("%(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def _explain_usage(error: Any, typed: list[str]) -> int:
