@@ -115,21 +115,23 @@ def read_status(text: str) -> Reading:
 def read_probabilities(text: str) -> Reading:
     """Return a list of floats from entries between commas, semicolons or blanks, or from a JSON list."""
     remedy = "Give numbers such as 0.4, 0.5, 0.6 or a JSON list."
-    if _is_json(text):
-        return _read_json(text, _json_number, remedy)
-    return _read_entries(re.split(r"[,;\s]+", text), read_number, remedy)
+    return _read_list(text, r"[,;\s]+", read_number, _json_number, remedy)
 
 
 def read_series(text: str) -> Reading:
     """Return a list of times (texts) and numbers from entries between commas, semicolons or line ends, or from JSON."""
     remedy = "Give times (ISO, UTC) or numbers, one a line, or a JSON list."
-    if _is_json(text):
-        return _read_json(text, _json_moment, remedy)
-    return _read_entries(re.split(r"[,;\n]+", text), _moment, remedy)
+    return _read_list(text, r"[,;\n]+", _moment, _json_moment, remedy)
 
 
-def _is_json(text: str) -> bool:
-    return text.lstrip().startswith("[")
+def _read_list(
+    text: str, separators: str, read: Read, read_json: Callable[[Any], Reading], remedy: str
+) -> Reading:
+    if len(text) > MAX_CHARACTERS:
+        return Reading(reason=f"has {len(text):,} characters.", remedy="No message may be that long.")
+    if text.lstrip().startswith("["):
+        return _read_json(text, read_json, remedy)
+    return _read_entries(re.split(separators, text), read, remedy)
 
 
 def _read_json(text: str, read: Callable[[Any], Reading], remedy: str) -> Reading:

@@ -10,7 +10,7 @@ from snews_drill.errors import Problem
 from snews_drill.messages.tiers import Tier
 from snews_drill.widgets.form_fields import FIELDS, Field
 from snews_drill.widgets.form_reasons import reasons, wanted
-from snews_drill.widgets.message_draft import Built, MessageDraft
+from snews_drill.widgets.message_draft import Built, Extra, MessageDraft
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,21 @@ def field_remark(field: Field, draft: MessageDraft, built: Built) -> Remark | No
     return Remark("error" if field.name in draft.touched else "warning", text)
 
 
-def extra_remark(key: str, built: Built) -> Remark | None:
-    """Return what to say beside an extra entry."""
-    for problem in built.problems:
-        if problem.field == key and key not in FIELDS:
-            return Remark("error" if problem.is_fatal else "warning", sentence(problem, f"'{key}'"))
-    return None
+def extra_remark(extra: Extra, draft: MessageDraft, built: Built) -> Remark | None:
+    """Return what to say beside an extra pair."""
+    problem = draft.extra_problem(extra)
+    if problem is not None:
+        return Remark("error", sentence(problem, "This pair"))
+    key = extra.key.strip()
+    found = next((problem for problem in built.problems if problem.field == key and key not in FIELDS), None)
+    return Remark("error" if found.is_fatal else "warning", sentence(found, f"'{key}'")) if found else None
 
 
-def other_remarks(built: Built, extra_keys: Iterable[str]) -> list[Remark]:
-    """Return what belongs to no field on the screen."""
-    placed = {name for name, field in FIELDS.items() if built.dialect_name in field.dialects} | set(
-        extra_keys
-    )
+def other_remarks(draft: MessageDraft, built: Built) -> list[Remark]:
+    """Return what belongs to no field and no extra pair on the screen."""
+    placed = {name for name, field in FIELDS.items() if built.dialect_name in field.dialects}
+    for extra in draft.extras:
+        placed |= {extra.key.strip(), f"meta.{extra.key.strip()}"}
     return [
         Remark("error" if problem.is_fatal else "warning", sentence(problem, problem.field))
         for problem in built.problems
@@ -97,16 +99,14 @@ def _faults(tier: Tier, problems: Iterable[Problem]) -> list[str]:
             not problem.tier and field is not None and tier in field.tiers
         )
         if problem.is_fatal and (concerns_all or belongs):
-            names.append(problem.field or "an extra entry")
+            names.append(problem.field)
     return list(dict.fromkeys(names))
 
 
-def summary(built: Built) -> Remark:
-    """Return in one line whether there is something to send."""
+def summary(built: Built, *, is_sent: bool = False) -> Remark:
+    """Return in one line whether there is something to send, or that it was sent."""
     words = ", ".join(tier.value for tier in built.tiers)
-    fatal = list(
-        dict.fromkeys(problem.field or "extra entry" for problem in built.problems if problem.is_fatal)
-    )
+    fatal = list(dict.fromkeys(problem.field for problem in built.problems if problem.is_fatal))
     if fatal:
         return Remark(
             "warning", f"Not ready to send{f' ({words})' if words else ''}: mend {', '.join(fatal)}."
@@ -116,5 +116,8 @@ def summary(built: Built) -> Remark:
             "quiet", "No message arises yet. Fill in a field; the labels on the right tell what each makes."
         )
     count = len(built.tiers)
-    what = f"{count} message{'s' if count > 1 else ''} ready: {words}."
+    what = f"{count} message{'s' if count > 1 else ''}"
+    if is_sent:
+        return Remark("ok", f"{what} sent: {words}. This is what the broker has.")
+    what = f"{what} ready: {words}."
     return Remark("ok", f"{what} Sent exactly as shown; only the time of sending is set anew.")

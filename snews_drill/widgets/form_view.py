@@ -101,8 +101,8 @@ class FormView:
             del self._draft.extras[place]
         self._on_change()
 
-    def draw(self, built: Built) -> None:
-        """Show the draft as it is, and what is to be said about it."""
+    def draw(self, built: Built, *, is_sent: bool) -> None:
+        """Show the draft as it is, what is to be said about it, and whether it was sent."""
         draft = self._draft
         self._is_drawing = True
         try:
@@ -115,7 +115,8 @@ class FormView:
         tiers = tier_remarks(draft, built)
         for group in self.groups:
             group.draw(tiers[group.tier] if group.tier is not None else None, built.dialect_name)
-        keys = [extra.key.strip() for extra in draft.extras]
-        self.extras.draw(draft.extras, [extra_remark(key, built) if key else None for key in keys])
-        self.others.value = "".join(remark_html(remark) for remark in other_remarks(built, keys))
-        self.summary.value = f'<div role="status" aria-live="polite">{remark_html(summary(built))}</div>'
+        self.extras.draw(draft.extras, [extra_remark(extra, draft, built) for extra in draft.extras])
+        self.others.value = "".join(remark_html(remark) for remark in other_remarks(draft, built))
+        self.summary.value = (
+            f'<div role="status" aria-live="polite">{remark_html(summary(built, is_sent=is_sent))}</div>'
+        )

@@ -177,7 +177,7 @@ class MessageDraft:
             if (reading := self._readings.get(name)) is not None and reading.value is not None
         }
         made |= {name: value for name, value in self.flags.items() if value is not _DEFAULT_FLAGS[name]}
-        good = [extra for extra in self.extras if not self._extra_problem(extra)]
+        good = [extra for extra in self.extras if not self.extra_problem(extra)]
         return made | {extra.key.strip(): read_extra(extra.text) for extra in good}
 
     def tiers(self) -> tuple[Tier, ...]:
@@ -219,7 +219,7 @@ class MessageDraft:
             for name in self._fields()
             if (reading := self._readings.get(name)) is not None and reading.value is None
         ]
-        return fields + [problem for extra in self.extras if (problem := self._extra_problem(extra))]
+        return fields + [problem for extra in self.extras if (problem := self.extra_problem(extra))]
 
     def _misplaced(self, tiers: tuple[Tier, ...]) -> list[Problem]:
         """Find fields of one dialect that have no place in the messages as they are now."""
@@ -250,16 +250,16 @@ class MessageDraft:
             problems.append(Problem(problem.tier, name, problem.reason, problem.remedy, problem.is_fatal))
         return problems
 
-    def _extra_problem(self, extra: Extra) -> Problem | None:
+    def extra_problem(self, extra: Extra) -> Problem | None:
+        """Return why an extra pair cannot travel, with `meta.` before its key; None if it can or is empty."""
         key = extra.key.strip()
+        where = f"meta.{key}"
         if not key:
-            if not extra.text.strip():
-                return None
-            return Problem("", "", "An extra entry has no name.", "Give it one, or remove it.")
+            has_value = bool(extra.text.strip())
+            return Problem("", where, "has no name.", "Give it one, or remove it.") if has_value else None
         if key in self._fields() or key in RESERVED:
-            return Problem(
-                "", key, f"'{key}' is a word of the form's own.", "Use its field, or another name."
-            )
+            reason = f"'{key}' is a word of the form's own."
+            return Problem("", where, reason, "Use its field, or another name.")
         if next(other for other in self.extras if other.key.strip() == key) is not extra:
-            return Problem("", key, f"'{key}' is there twice.", "Rename or remove one of them.")
+            return Problem("", where, f"'{key}' is there twice.", "Rename or remove one of them.")
         return None

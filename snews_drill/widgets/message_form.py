@@ -213,7 +213,7 @@ class MessageForm:
 
     def _draw(self) -> None:
         shown = self._sender.shown
-        self._view.draw(shown.built)
+        self._view.draw(shown.built, is_sent=self._sender.is_sent)
         code = f"from snews_drill import SNEWSTiersPublisher\n\n{self.python_line}\nmsg.send_to_snews()"
         self._preview.draw(shown, code if shown.built.publisher is not None else "")
         self._flow.panel.draw(shown, is_sent=self._sender.is_sent)
