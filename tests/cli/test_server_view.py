@@ -1,0 +1,81 @@
+"""The status of a drill server as one screen and as lines: complete, short, and harmless."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from snews_drill.cli.alert_panel import alert_line, alert_panel
+from snews_drill.cli.server_status import Shown
+from snews_drill.cli.server_view import log_lines, status_screen
+from snews_drill.messages.alert import Alert
+from snews_drill.rehearsal.server_status import Refusal, SeenDetector, ServerStatus
+
+_HOSTILE = "\x1b[2J[red]\u202e"
+
+_STATUS = ServerStatus(
+    state="listening",
+    started_ns=1,
+    counts={"CoincidenceTier": 2, "refused": 1, "alerts": 1},
+    detectors=(
+        SeenDetector("JUNO", heartbeats=3, is_on=True, last_heartbeat_ns=10**9, latency_ms=12.4),
+        SeenDetector("LZ", is_on=False, last_heartbeat_ns=10**9),
+    ),
+    groups=(("JUNO", "LZ"),),
+    refusals=(Refusal("topic", 0, 7, "refused", f"no time {_HOSTILE}"),),
+)
+_SHOWN = Shown(
+    "kafka://here",
+    "a.sqlite3",
+    _STATUS,
+    ({"alert_type": f"COINC_MSG{_HOSTILE}", "detector_names": ["JUNO"]},),
+)
+
+
+def _text(renderable: object) -> str:
+    console = Console(file=io.StringIO(), width=140, markup=False, color_system=None)
+    console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_one_screen_holds_everything_and_obeys_nothing() -> None:
+    text = _text(status_screen(_SHOWN, 61 * 10**9))
+    for words in (
+        "listening",
+        "kafka://here",
+        "CoincidenceTier 2",
+        "JUNO",
+        "1 min ago",
+        "12 ms",
+        "OFF",
+        "topic 0@7",
+    ):
+        assert words in text
+    assert "\\x1b[2J[red]\\u202e" in text
+    assert "\x1b" not in text
+
+
+def test_a_log_tells_only_what_changed() -> None:
+    first = list(log_lines(None, _SHOWN))
+    assert any("no time \\x1b" in line for line in first)
+    assert list(log_lines(_SHOWN, _SHOWN)) == []
+    waiting = replace(_SHOWN, status=replace(_STATUS, state="waiting", problem="The broker does not answer."))
+    assert [line[9:] for line in log_lines(_SHOWN, waiting)] == ["waiting: The broker does not answer."]
+
+
+def test_json_of_a_status_says_whether_it_listens() -> None:
+    assert _SHOWN.to_dict()["ok"] is True
+    assert replace(_SHOWN, status=replace(_STATUS, state="waiting")).to_dict()["ok"] is False
+
+
+def test_an_alert_is_shown_whole_but_bounded() -> None:
+    content = {"alert_type": "NEW\x1b", "detector_names": ["A"] * 100, "p_values": [None, 0.5], "x": None}
+    alert = Alert(id="i", alert_type="NEW\x1b", detector_names=("A",) * 100, content=content)
+    text = _text(alert_panel(alert))
+    assert "NEW\\x1b" in text
+    assert "(40 more)" in text
+    assert "100 detectors" in _text(alert_line(alert))
+    assert "\x1b" not in text
