@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
@@ -16,7 +16,7 @@ from typing import Any
 from snews_drill.errors import DrillError, UnreadableRecord
 from snews_drill.messages.alert import Alert
 
-#: The most that is kept of alerts, bytes as they travelled. Decoded they take about seven times as much.
+#: The most that is kept of alerts, bytes as they travelled. Decoded they take about ten times as much.
 MAX_ALERT_BYTES = 64 << 20
 
 #: Unreadable records that are kept: the newest, and not more bytes than this.
@@ -142,7 +142,7 @@ class Inbox:
         self._unreadable: deque[UnreadableRecord] = deque()
         self._unreadable_bytes = 0
         self._last_error = ""
-        self._seen: dict[bytes, None] = {}
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
         # Keyed, so that nobody who writes to the topic can prepare a record that passes for another.
         self._key = os.urandom(16)
 
@@ -188,10 +188,11 @@ class Inbox:
         """Tell whether this content comes for the first time, and remember it."""
         digest = hashlib.blake2b(content, digest_size=16, key=self._key).digest()
         with self._changed:
-            is_new = self._seen.pop(digest, self) is self
-            self._seen[digest] = None  # at the end of the dict: what came last is forgotten last
+            is_new = digest not in self._seen
+            self._seen[digest] = None
+            self._seen.move_to_end(digest)  # what came last is forgotten last
             if len(self._seen) > MAX_REMEMBERED:
-                del self._seen[next(iter(self._seen))]
+                self._seen.popitem(last=False)
             return is_new
 
     def put(

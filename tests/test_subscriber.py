@@ -524,6 +524,6 @@ def test_a_broker_that_needs_more_time_for_a_fetch_gets_it(
     for alert in alerts:
         stage.publish(alert)
     with Subscriber(connection=stage.connection, start="beginning") as subscriber:
-        assert [alert.id for alert in subscriber.wait_for(20)] == [alert.id for alert in alerts]
+        assert [alert.id for alert in subscriber.wait_for(20, timeout=30)] == [alert.id for alert in alerts]
         stage.publish(make_alert())
-        assert len(subscriber.wait_for(21)) == 21
+        assert len(subscriber.wait_for(21, timeout=30)) == 21
