@@ -26,6 +26,8 @@ class AlertGrid(anywidget.AnyWidget):
         What to show.
     selected : int
         The number of the row that was chosen; 0 for none.
+    detailed : int
+        The number of the row whose details are shown: the browser tells when it has to wait for them.
     columns : list of [str, bool]
         Headlines, and whether the cells are numbers.
     """
@@ -36,4 +38,5 @@ class AlertGrid(anywidget.AnyWidget):
 
     rows: Any = traitlets.List().tag(sync=True)
     selected: Any = traitlets.Int(0).tag(sync=True)
+    detailed: Any = traitlets.Int(0).tag(sync=True)
     columns: Any = traitlets.List([list(column) for column in COLUMNS]).tag(sync=True)

@@ -315,7 +315,15 @@ class NotebookPage:
         """Keep a picture of the page, or of one element, in `ARTIFACTS`."""
         ARTIFACTS.mkdir(exist_ok=True)
         path = ARTIFACTS / f"{name}.png"
-        (of or self.page).screenshot(path=path)
+        box = of.bounding_box() if of is not None else None
+        if of is None or box is None:
+            self.page.screenshot(path=path)
+            return path
+        # What is higher than the window would be cut: make the window high enough for a moment.
+        self.page.set_viewport_size({**VIEWPORT, "height": max(VIEWPORT["height"], int(box["height"]) + 200)})
+        of.scroll_into_view_if_needed()
+        of.screenshot(path=path)
+        self.page.set_viewport_size(VIEWPORT)
         return path
 
     def close(self) -> None:

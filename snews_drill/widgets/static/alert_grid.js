@@ -3,6 +3,9 @@
 
 const ROWS_PER_PAGE = 15;
 
+// After so long without an answer the kernel is busy with a cell.
+const PATIENCE_MS = 600;
+
 function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -30,7 +33,7 @@ function compare(one, other, column, isDescending) {
 
 function render({ model, el }) {
   const columns = model.get("columns");
-  const view = { column: 0, isDescending: true, wanted: "", page: 0, lines: new Map() };
+  const view = { column: 0, isDescending: true, wanted: "", page: 0, lines: new Map(), timer: 0 };
 
   const root = element("div", "sd-grid");
   root.dataset.lmSuppressShortcuts = "true"; // the notebook's own keys stay out of the table
@@ -64,7 +67,9 @@ function render({ model, el }) {
   const body = element("tbody");
   table.append(group, thead, body);
   const empty = element("div", "sd-grid-empty");
-  root.append(bar, table, empty);
+  const hint = element("div", "sd-grid-empty");
+  hint.setAttribute("role", "status");
+  root.append(bar, table, empty, hint);
   el.append(root);
 
   function turn(pages) {
@@ -130,6 +135,17 @@ function render({ model, el }) {
     }
   }
 
+  // Details come from the kernel, which handles clicks between cells.
+  function promise() {
+    clearTimeout(view.timer);
+    const selected = model.get("selected");
+    hint.textContent = "";
+    if (selected === model.get("detailed")) return;
+    view.timer = setTimeout(() => {
+      hint.textContent = `The kernel is busy. Alert ${selected} is shown here when the running cell has ended.`;
+    }, PATIENCE_MS);
+  }
+
   function mark() {
     const selected = model.get("selected");
     for (const [number, line] of view.lines) {
@@ -140,6 +156,11 @@ function render({ model, el }) {
     const focused = body.contains(document.activeElement) ? document.activeElement : null;
     const entry = focused ?? view.lines.get(selected) ?? body.firstElementChild;
     if (entry) entry.tabIndex = 0; // one stop for the tab key; arrows move from row to row
+  }
+
+  function choose() {
+    mark();
+    promise();
   }
 
   function draw() {
@@ -186,11 +207,14 @@ function render({ model, el }) {
     draw();
   });
   model.on("change:rows", draw);
-  model.on("change:selected", mark);
+  model.on("change:selected", choose);
+  model.on("change:detailed", promise);
   draw();
   return () => {
+    clearTimeout(view.timer);
+    model.off("change:detailed", promise);
     model.off("change:rows", draw);
-    model.off("change:selected", mark);
+    model.off("change:selected", choose);
   };
 }
 
