@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickletools
+import re
 import struct
 import subprocess
 import sys
@@ -84,6 +85,25 @@ def test_a_hostile_stream_is_refused_and_its_bytes_are_kept(path):
         read_model_pickle(raw)
     assert caught.value.raw == raw
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("reduce_os_system", "'os' 'system'"),
+        ("stack_global_os_system", "'os' 'system'"),
+        ("os_system_inside_meta", "'os' 'system'"),
+        ("build_with_setstate", "'os' 'system'"),
+        ("getattr_chain", "'builtins' 'getattr'"),
+        ("dotted_name", "'Tier.__class__.__subclasses__'"),
+        ("import_by_name", "'antigravity' 'x'"),
+        ("numpy_scalar", "'numpy.core.multiarray' 'scalar'"),
+    ],
+)
+def test_a_strange_name_is_refused_where_it_stands_and_told(stem, name):
+    # Not only where it would be used: nothing may come between a name and its refusal.
+    with pytest.raises(UnreadableRecord, match="it names .*" + re.escape(name)):
+        read_model_pickle((DATA / "hostile" / f"{stem}.bin").read_bytes())
 
 
 def test_the_hostile_corpus_is_complete():
