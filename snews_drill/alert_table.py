@@ -93,8 +93,5 @@ def _column(values: list[Any], dtype: str) -> Any:
         for row, value in enumerate(values):  # assigned at once, tuples of one length would become a matrix
             cells[row] = value
         return cells
-    return (
-        pandas.array(values, dtype=dtype)
-        if dtype in ("string", "Int64")
-        else numpy.array(values, dtype=dtype)
-    )
+    make: Any = pandas.array if dtype in ("string", "Int64") else numpy.array
+    return make(values, dtype=dtype)
