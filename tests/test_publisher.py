@@ -641,3 +641,10 @@ def test_reprs_are_short_and_escaped() -> None:
     shown = made._repr_html_()
     assert "<b>" not in shown
     assert "&lt;b&gt;bold" in shown
+
+
+def test_building_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    """A form that builds with every keystroke prints nothing, and is no extra."""
+    made = make(detector_status="ON", retract_latest=1, verbose=False)
+    assert capsys.readouterr().out == ""
+    assert made.messages[0]["meta"] == {"is_test": False}
