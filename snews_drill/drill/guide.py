@@ -295,8 +295,8 @@ class Guide:
                 "The drill server counts your heartbeats"
                 if self._server_counts
                 else "The broker has your heartbeat",
-                f"HeartbeatPanel({named}).start()",
-                "Look at the panel: is a heartbeat acknowledged? It must go to the fire-drill topic.",
+                f"HeartbeatPanel({named})",
+                "Press Start sending in the panel: is a heartbeat acknowledged? It must go to the fire-drill topic.",
             ),
             GuideStep(
                 "observation",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import ipywidgets
 
 from snews_drill.connection import Connection, current_connection, open_connection
-from snews_drill.errors import DrillError
+from snews_drill.errors import DrillError, NameNotSet
 from snews_drill.profiles import Profile, get_profile
 from snews_drill.remote import PATIENCE_SECONDS, ConnectionReport, test_connection
 from snews_drill.settings import DrillSettings, load_settings
@@ -42,7 +45,7 @@ class ConnectionPanel(Shown):
         self._test = ipywidgets.Button(
             description="Test connection", tooltip="Ask the drill server for an echo", button_style="primary"
         )
-        self._test.on_click(lambda _: self._errand.run(self.test))
+        self._test.on_click(lambda _: self._errand.run(self._test_shown))
         self.chooser = NameChooser(
             _own_settings(connection),
             on_remembered=lambda _: self.refresh(),
@@ -64,6 +67,7 @@ class ConnectionPanel(Shown):
     def refresh(self) -> None:
         """Show the connection as it is now."""
         connection = self.connection
+        self.chooser.refresh()
         try:
             self._facts.value = _open_html(connection) if connection is not None else _planned_html()
         except DrillError as error:
@@ -88,6 +92,11 @@ class ConnectionPanel(Shown):
             connection = self._given or current_connection()
             self.refresh()
             self.report = test_connection(patience=patience, connection=connection, verbose=False)
+        except NameNotSet as error:
+            self._show_error(
+                DrillError(error.reason, next_step="Choose your detector above and press Remember.")
+            )
+            raise
         except DrillError as error:
             self._show_error(error)
             raise
@@ -101,6 +110,10 @@ class ConnectionPanel(Shown):
         )
         return report
 
+    def _test_shown(self) -> None:
+        with contextlib.suppress(DrillError):  # it is shown
+            self.test()
+
     def press_test(self) -> None:
         """Press the button: the test is made in the background, and what goes wrong is shown."""
         self._test.click()
@@ -108,6 +121,10 @@ class ConnectionPanel(Shown):
     def join(self, timeout: float = 15.0) -> None:
         """Wait until a test in the background is over, at most `timeout` seconds."""
         self._errand.join(timeout)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        self.refresh()
+        return super()._repr_mimebundle_(**options)
 
     def _show_error(self, error: DrillError) -> None:
         self._outcome.value = error_html(error)

@@ -82,9 +82,9 @@ class HeartbeatPanel(Shown):
         self._status = ipywidgets.ToggleButtons(
             options=["ON", "OFF"],
             value=self.sender.status,
-            description="Status",
             tooltips=["The detector takes data", "The detector takes no data"],
-            style={"description_width": "50px", "button_width": "56px"},
+            style={"button_width": "56px"},
+            layout={"width": "auto"},
         )
         self._status.observe(self._choose_status, "value")
         self._every = ipywidgets.BoundedFloatText(
@@ -92,8 +92,8 @@ class HeartbeatPanel(Shown):
             min=0.1,
             max=86_400,
             description="Every (s)",
-            style={"description_width": "66px"},
-            layout={"width": "170px"},
+            style={"description_width": "initial"},
+            layout={"width": "150px"},
             tooltip="Seconds from one heartbeat to the next; stop to change it",
         )
         self._every.observe(self._choose_pace, "value")

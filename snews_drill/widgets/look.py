@@ -21,11 +21,17 @@ _STYLE = """
 .snews-drill.sd-card, .snews-drill .sd-card { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 6px; padding: 12px 14px;
   background: var(--jp-layout-color1, #fff); }
 .snews-drill .sd-note { padding: 2px 0; }
-.snews-drill .sd-ok { color: var(--jp-success-color0, #2e7d32); }
-.snews-drill .sd-warning { color: var(--jp-warn-color0, #b26a00); }
-.snews-drill .sd-error { color: var(--jp-error-color0, #c62828); }
-.snews-drill .sd-info { color: var(--jp-info-color0, #0b6b9e); }
+.snews-drill .sd-ok { color: color-mix(in srgb, var(--jp-success-color0, #2e7d32) 60%, var(--jp-ui-font-color0, #000)); }
+.snews-drill .sd-warning { color: color-mix(in srgb, var(--jp-warn-color0, #b26a00) 60%, var(--jp-ui-font-color0, #000)); }
+.snews-drill .sd-error { color: color-mix(in srgb, var(--jp-error-color0, #c62828) 60%, var(--jp-ui-font-color0, #000)); }
+.snews-drill .sd-info { color: color-mix(in srgb, var(--jp-info-color0, #0b6b9e) 60%, var(--jp-ui-font-color0, #000)); }
 .snews-drill .sd-quiet { color: var(--jp-ui-font-color2, #616161); }
+body[data-jp-theme-light="false"] .snews-drill .sd-ok { color: var(--jp-success-color2, #81c784); }
+body[data-jp-theme-light="false"] .snews-drill .sd-warning { color: var(--jp-warn-color2, #ffb74d); }
+body[data-jp-theme-light="false"] .snews-drill .sd-error { color: var(--jp-error-color2, #e57373); }
+body[data-jp-theme-light="false"] .snews-drill .sd-info { color: var(--jp-info-color2, #4dd0e1); }
+body[data-jp-theme-light="false"] .snews-drill { --jp-widgets-dropdown-arrow: url("data:image/svg+xml;utf8,\
+<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'><path fill='%23ddd' d='M5 7l4 4 4-4z'/></svg>"); }
 .snews-drill .sd-pill { display: inline-block; padding: 0 8px; border-radius: 9px; border: 1px solid currentColor;
   font-size: 0.92em; line-height: 1.5; white-space: nowrap; }
 .snews-drill pre, .snews-drill code { font-family: var(--jp-code-font-family, monospace);
@@ -46,7 +52,9 @@ def escaped(text: object) -> str:
 
 def note(kind: Kind, text: str) -> str:
     """Return a line of escaped text with the mark and colour of its kind, as HTML."""
-    return f'<div class="sd-note sd-{kind}"><span aria-hidden="true">{MARKS[kind]}</span> {escaped(text)}</div>'
+    return (
+        f'<div class="sd-note sd-{kind}"><span aria-hidden="true">{MARKS[kind]}</span> {escaped(text)}</div>'
+    )
 
 
 def pill(kind: Kind, text: str) -> str:

@@ -47,18 +47,16 @@ class NameChooser(Shown):
         self._choice = ipywidgets.Dropdown(
             options=[("choose …", ""), *_options()],
             description="Your detector",
-            style={"description_width": "110px"},
-            layout={"width": "430px"},
+            style={"description_width": "initial"},
+            layout={"width": "400px"},
             tooltip="Which detector you are; other accepted spellings stand behind the name",
         )
         self._button = ipywidgets.Button(description="Remember", tooltip="Remember this detector as yours")
         self._button.on_click(self._press)
         self._said = ipywidgets.HTML()
-        with contextlib.suppress(DrillError):
-            self._choice.value = get_name(settings)
         parts = [ipywidgets.HBox([self._choice, self._button], layout={"flex_flow": "row wrap"}), self._said]
         self.widget = panel(parts, title="Which detector are you?") if has_frame else ipywidgets.VBox(parts)
-        self._show_remembered()
+        self.refresh()
 
     @property
     def name(self) -> str | None:
@@ -68,6 +66,13 @@ class NameChooser(Shown):
     @name.setter
     def name(self, name: str) -> None:
         self._choice.value = find_detector(name).name
+
+    def refresh(self) -> None:
+        """Show who is remembered now; a choice that was not remembered yet stays."""
+        self._show_remembered()
+        if self.name is None:
+            with contextlib.suppress(DrillError):
+                self._choice.value = get_name(self._settings)
 
     @property
     def message(self) -> str:

@@ -53,8 +53,8 @@ class WaitBar:
 
     def text(self, seconds: float) -> str:
         """Return what stands beside the bar after so many seconds, as HTML."""
-        limit = f" of at most {self._timeout:g} s" if self._timeout is not None else " s"
-        return f"Waiting for {escaped(self._what)}: {seconds:.0f}{limit}"
+        limit = f" of at most {self._timeout:g} s" if self._timeout is not None else ""
+        return f"Waiting for {escaped(self._what)}: {seconds:.0f} s{limit}"
 
     def _run(self) -> None:
         if self._ended.wait(PATIENCE_SEC):
