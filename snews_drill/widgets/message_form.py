@@ -70,11 +70,11 @@ class MessageForm:
         self._view = FormView(self._draft, self._changed)
         self._preview = FormPreview()
         self._flow = SendFlow(self._sender, redraw=self._draw, on_again=self._changed, on_clear=self.clear)
-        files = FilePanel(self.load, lambda path, overwrite: self.save(path, overwrite=overwrite))
+        self._file_panel = FilePanel(self.load, lambda path, overwrite: self.save(path, overwrite=overwrite))
         preview_title = ipywidgets.HTML(
             '<div class="sd-group"><span class="sd-group-title">Preview</span></div>'
         )
-        lower_end = [self._view.summary, self._preview, self._flow.panel.widget, files.widget]
+        lower_end = [self._view.summary, self._preview, self._flow.panel.widget, self._file_panel.widget]
         #: The ipywidgets box, to put it beside others.
         self.widget = panel([self._view.widget, preview_title, *lower_end], title="Message")
         self._draw()
@@ -89,7 +89,7 @@ class MessageForm:
         """Return a field's value as it would be sent; None if there is none."""
         return self.values.get(name)
 
-    def set(self, **values: Any) -> MessageForm:
+    def set(self, /, **values: Any) -> MessageForm:
         """Fill fields by the publisher's argument names; other names become extra pairs. Returns the form."""
         for name, value in values.items():
             self._draft.put(name, value)
