@@ -48,7 +48,7 @@ def visible_json(content: Any, longest: int = 200_000) -> str:
     ValueError
         If a number is not finite.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    text = _folded(content)
     shown = "".join(
         character if character == "\n" else _spelled_json(character) for character in text[:longest]
     )
@@ -66,6 +66,25 @@ def _spelled(character: str) -> str:
         if number < 0x10000
         else f"\\U{number:08x}"
     )
+
+
+def _folded(value: Any, margin: str = "") -> str:
+    """Return JSON with an item a line, but lists of plain values in one line: nineteen detectors are not nineteen lines."""
+    inner = margin + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{_plain(str(key))}: {_folded(item, inner)}" for key, item in value.items()]
+        opening, closing = "{}"
+    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        lines = [_folded(item, inner) for item in value]
+        opening, closing = "[]"
+    else:
+        return _plain(value)
+    body = ",\n".join(f"{inner}{line}" for line in lines)
+    return f"{opening}\n{body}\n{margin}{closing}"
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _spelled_json(character: str) -> str:

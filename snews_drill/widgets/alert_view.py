@@ -184,6 +184,7 @@ class AlertView:
             self._details.value = (
                 note("quiet", f"Alert {number} is no longer in memory.") if number > 0 else ""
             )
+        self.grid.detailed = number
 
 
 def _weakly(view: AlertView) -> Callable[[Any], None]:

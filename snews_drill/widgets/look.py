@@ -21,10 +21,10 @@ _STYLE = """
 .snews-drill.sd-card, .snews-drill .sd-card { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 6px; padding: 12px 14px;
   background: var(--jp-layout-color1, #fff); }
 .snews-drill .sd-note { padding: 2px 0; }
-.snews-drill .sd-ok { color: color-mix(in srgb, var(--jp-success-color0, #2e7d32) 60%, var(--jp-ui-font-color0, #000)); }
-.snews-drill .sd-warning { color: color-mix(in srgb, var(--jp-warn-color0, #b26a00) 60%, var(--jp-ui-font-color0, #000)); }
-.snews-drill .sd-error { color: color-mix(in srgb, var(--jp-error-color0, #c62828) 60%, var(--jp-ui-font-color0, #000)); }
-.snews-drill .sd-info { color: color-mix(in srgb, var(--jp-info-color0, #0b6b9e) 60%, var(--jp-ui-font-color0, #000)); }
+.snews-drill .sd-ok { color: color-mix(in srgb, var(--jp-success-color0, #2e7d32) 75%, var(--jp-ui-font-color0, #000)); }
+.snews-drill .sd-warning { color: color-mix(in srgb, var(--jp-warn-color0, #b26a00) 75%, var(--jp-ui-font-color0, #000)); }
+.snews-drill .sd-error { color: color-mix(in srgb, var(--jp-error-color0, #c62828) 75%, var(--jp-ui-font-color0, #000)); }
+.snews-drill .sd-info { color: color-mix(in srgb, var(--jp-info-color0, #0b6b9e) 75%, var(--jp-ui-font-color0, #000)); }
 .snews-drill .sd-quiet { color: var(--jp-ui-font-color2, #616161); }
 body[data-jp-theme-light="false"] .snews-drill .sd-ok { color: var(--jp-success-color2, #81c784); }
 body[data-jp-theme-light="false"] .snews-drill .sd-warning { color: var(--jp-warn-color2, #ffb74d); }

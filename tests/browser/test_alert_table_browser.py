@@ -199,7 +199,8 @@ def test_hostile_text_is_shown_as_text(open_notebook: Open) -> None:
         == 0
     )
     assert notebook.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    notebook.screenshot("alert_table_hostile")
+    notebook.screenshot("alert_table_hostile", of=notebook.cell(1))
+    notebook.screenshot("alert_repr_hostile", of=notebook.cell(2))
     notebook.run_cell(3)
 
 
