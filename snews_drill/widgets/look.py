@@ -26,10 +26,6 @@ _STYLE = """
 .snews-drill .sd-error { color: color-mix(in srgb, var(--jp-error-color0, #c62828) 75%, var(--jp-ui-font-color0, #000)); }
 .snews-drill .sd-info { color: color-mix(in srgb, var(--jp-info-color0, #0b6b9e) 75%, var(--jp-ui-font-color0, #000)); }
 .snews-drill .sd-quiet { color: var(--jp-ui-font-color2, #616161); }
-body[data-jp-theme-light="false"] .snews-drill .sd-ok { color: var(--jp-success-color2, #81c784); }
-body[data-jp-theme-light="false"] .snews-drill .sd-warning { color: var(--jp-warn-color2, #ffb74d); }
-body[data-jp-theme-light="false"] .snews-drill .sd-error { color: var(--jp-error-color2, #e57373); }
-body[data-jp-theme-light="false"] .snews-drill .sd-info { color: var(--jp-info-color2, #4dd0e1); }
 body[data-jp-theme-light="false"] .snews-drill { --jp-widgets-dropdown-arrow: url("data:image/svg+xml;utf8,\
 <svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'><path fill='%23ddd' d='M5 7l4 4 4-4z'/></svg>"); }
 .snews-drill .sd-pill { display: inline-block; padding: 0 8px; border-radius: 9px; border: 1px solid currentColor;
