@@ -7,134 +7,31 @@ count twice.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from snews_drill.errors import ArchiveError
 from snews_drill.messages.times import NS_PER_DAY
+from snews_drill.rehearsal.archive_rows import SCHEMA, ArchivedRecord, HeldObservation, Outgoing
 from snews_drill.settings import make_private_dir
 
 #: Heartbeats are queryable for a day; whole days are dropped after a week. Source: the published server's practice.
 HEARTBEAT_DAYS_KEPT = 7
 
-#: How many unreadable or refused records keep their bytes; older ones keep their line only.
-PROBLEM_BYTES_KEPT = 10_000
+#: Unreadable and refused records keep their bytes up to this many records and bytes; older ones keep their line, for as
+#: long as heartbeats are kept. Whoever may write to the topic must not fill the disk.
+PROBLEMS_WITH_BYTES = 10_000
+PROBLEM_BYTES = 64_000_000
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS records (
-  number INTEGER PRIMARY KEY, instance TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
-  offset INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL, received_ns INTEGER NOT NULL,
-  outcome TEXT NOT NULL, kind TEXT NOT NULL, detector TEXT NOT NULL, message_key TEXT NOT NULL,
-  reason TEXT NOT NULL, value BLOB,
-  UNIQUE (instance, topic, partition, offset));
-CREATE INDEX IF NOT EXISTS records_by_key ON records (kind, detector, message_key);
-CREATE TABLE IF NOT EXISTS positions (
-  instance TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
-  PRIMARY KEY (instance, topic, partition));
-CREATE TABLE IF NOT EXISTS observations (
-  number INTEGER PRIMARY KEY, exercise TEXT NOT NULL, is_test INTEGER NOT NULL, message_id TEXT NOT NULL,
-  detector TEXT NOT NULL, neutrino_time_ns INTEGER NOT NULL, p_val REAL, sent_time_ns INTEGER NOT NULL,
-  received_ns INTEGER NOT NULL, is_held INTEGER NOT NULL DEFAULT 1);
-CREATE INDEX IF NOT EXISTS observations_held ON observations (is_held, received_ns);
-CREATE INDEX IF NOT EXISTS observations_by_id ON observations (detector, message_id);
-CREATE TABLE IF NOT EXISTS group_numbers (
-  exercise TEXT NOT NULL, is_test INTEGER NOT NULL, number INTEGER NOT NULL, detector TEXT NOT NULL,
-  neutrino_time_ns INTEGER NOT NULL, PRIMARY KEY (exercise, is_test, number));
-CREATE TABLE IF NOT EXISTS heartbeats (
-  detector TEXT NOT NULL, message_key TEXT NOT NULL, is_on INTEGER NOT NULL, sent_time_ns INTEGER NOT NULL,
-  received_ns INTEGER NOT NULL, PRIMARY KEY (detector, message_key));
-CREATE INDEX IF NOT EXISTS heartbeats_by_time ON heartbeats (received_ns);
-CREATE TABLE IF NOT EXISTS outgoing (
-  number INTEGER PRIMARY KEY, topic TEXT NOT NULL, kind TEXT NOT NULL, message_id TEXT NOT NULL,
-  content BLOB NOT NULL, content_format TEXT NOT NULL, made_ns INTEGER NOT NULL, sent_ns INTEGER);
-CREATE INDEX IF NOT EXISTS outgoing_waiting ON outgoing (number) WHERE sent_ns IS NULL;
-CREATE UNIQUE INDEX IF NOT EXISTS outgoing_alerts ON outgoing (topic, message_id) WHERE kind = 'alert';
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivedRecord:
-    """One record as it came in.
-
-    Attributes
-    ----------
-    instance : str
-        Which life of the broker; "" for a broker that keeps its content.
-    topic, partition, offset
-        Its place.
-    timestamp_ms, received_ns : int
-        When it was written (ms) and read (ns), since 1970 (UTC).
-    outcome : str
-        "accepted", "repeated", "refused" or "unreadable".
-    kind : str
-        Tier word or command word; "" if unreadable.
-    detector, message_key : str
-        Sender and identifier, as far as known.
-    reason : str
-        Why it was not accepted.
-    value : bytes
-        The record's value.
-    """
-
-    instance: str
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    received_ns: int
-    outcome: str
-    kind: str
-    detector: str
-    message_key: str
-    reason: str
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HeldObservation:
-    """An observation that takes part in the coincidence, as kept for the next start."""
-
-    exercise: str
-    is_test: bool
-    message_id: str
-    detector: str
-    neutrino_time_ns: int
-    p_val: float | None
-    sent_time_ns: int
-    received_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message that the server decided to send.
-
-    Attributes
-    ----------
-    number : int
-        Its place in the order of decisions; 0 before it is kept.
-    topic, content, content_format
-        Where to, what, and hop's format word.
-    kind : str
-        "alert" or "reply".
-    message_id : str
-        An alert's id; "" for replies.
-    """
-
-    topic: str
-    kind: str
-    message_id: str
-    content: bytes
-    content_format: str
-    made_ns: int
-    number: int = 0
+__all__ = ["Archive", "ArchivedRecord", "HeldObservation", "Outgoing"]
 
 
 class Archive:
@@ -159,32 +56,50 @@ class Archive:
         self._lock = threading.RLock()
         make_private_dir(path.parent)
         with self._translated("opened"):
+            # Made private before there is anything in it; the files beside it take after it.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+            path.chmod(0o600)
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            # A crash of the process loses nothing; after a power cut the broker's topic is read again from the last
-            # position on disk.
-            self._database.execute("PRAGMA synchronous=NORMAL")
-            self._database.executescript(_SCHEMA)
-            version = self._about("version", str(self.VERSION))
-        path.chmod(0o600)
-        if int(version) > self.VERSION:
+        try:
+            with self._translated("opened"):
+                self._prepare()
+        except BaseException:
             self.close()
-            raise ArchiveError(
-                f"{path} was written by a newer version of snews_drill.", next_step="Update snews_drill."
-            )
+            raise
 
-    def _about(self, key: str, default: str) -> str:
-        self._database.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (key, default))
-        return str(self._database.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()[0])
+    def _prepare(self) -> None:
+        has_tables = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone()
+        version = self._about("version") if has_tables else self.VERSION
+        if int(version) > self.VERSION:
+            raise ArchiveError(
+                f"{self.path} was written by a newer version of snews_drill.", next_step="Update snews_drill."
+            )
+        self._database.execute("PRAGMA journal_mode=WAL")
+        # A crash of the process loses nothing; after a power cut the broker's topic is read again from the last
+        # position on disk.
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("PRAGMA journal_size_limit=16000000")
+        self._database.executescript(SCHEMA)
+        self._database.execute("INSERT OR IGNORE INTO about VALUES ('version', ?)", (str(self.VERSION),))
+
+    def _about(self, key: str) -> str:
+        row = self._database.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else "0"
 
     @contextmanager
     def _translated(self, verb: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            is_damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+                sqlite3.SQLITE_CORRUPT,
+                sqlite3.SQLITE_NOTADB,
+            )
             raise ArchiveError(
                 f"The archive {self.path} could not be {verb}: {error}.",
-                next_step="Free some disk space or make the folder writable; the server goes on by itself.",
+                next_step="Move the file away; a new one is made at the next start."
+                if is_damaged
+                else "Free some disk space or make the folder writable; the server goes on by itself.",
             ) from error
 
     @contextmanager
@@ -202,8 +117,10 @@ class Archive:
                 yield
                 self._database.execute("COMMIT")
             except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+                # The first error is the one to tell.
+                with contextlib.suppress(sqlite3.Error):
+                    if self._database.in_transaction:
+                        self._database.execute("ROLLBACK")
                 raise
 
     def add_record(self, record: ArchivedRecord) -> bool:
@@ -228,6 +145,23 @@ class Archive:
         )
         return cursor.rowcount > 0
 
+    def has_record(self, record: ArchivedRecord) -> bool:
+        """Tell whether the very record from that place was here before."""
+        return bool(
+            self._query(
+                "SELECT 1 FROM records WHERE instance = ? AND topic = ? AND partition = ? AND offset = ?"
+                " AND timestamp_ms = ?",
+                (record.instance, record.topic, record.partition, record.offset, record.timestamp_ms),
+            )
+        )
+
+    def add_counts(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Add to the numbers that `counts` returns."""
+        self._database.executemany(
+            "INSERT INTO counts VALUES (?,?,?) ON CONFLICT DO UPDATE SET number = number + excluded.number",
+            [(outcome, kind, number) for (outcome, kind), number in counts.items()],
+        )
+
     def set_position(self, instance: str, topic: str, partition: int, next_offset: int) -> None:
         """Remember where to read on."""
         self._database.execute(
@@ -236,14 +170,17 @@ class Archive:
 
     def positions(self, instance: str) -> dict[tuple[str, int], int]:
         """Return the next offset for each (topic, partition)."""
-        rows = self._query("SELECT topic, partition, next_offset FROM positions WHERE instance = ?", (instance,))
+        rows = self._query(
+            "SELECT topic, partition, next_offset FROM positions WHERE instance = ?", (instance,)
+        )
         return {(topic, partition): offset for topic, partition, offset in rows}
 
-    def is_known(self, kind: str, detector: str, message_key: str) -> bool:
-        """Tell whether such a message was accepted before."""
+    def is_known(self, kind: str, detector: str, message_key: str, *, value: bytes | None = None) -> bool:
+        """Tell whether such a message was accepted before; if `value` is given, byte for byte the same one."""
         rows = self._query(
-            "SELECT 1 FROM records WHERE kind = ? AND detector = ? AND message_key = ? AND outcome = 'accepted' LIMIT 1",
-            (kind, detector, message_key),
+            "SELECT 1 FROM records WHERE kind = ? AND detector = ? AND message_key = ? AND outcome = 'accepted'"
+            " AND (? IS NULL OR value = ?) LIMIT 1",
+            (kind, detector, message_key, value, value),
         )
         return bool(rows)
 
@@ -290,8 +227,18 @@ class Archive:
             (exercise, is_test, number, detector, neutrino_time_ns),
         )
 
+    def end_group(self, exercise: str, number: int, *, is_test: bool) -> None:
+        """Remember that a group ended; its number is never used again."""
+        self._database.execute(
+            "UPDATE group_numbers SET detector = '' WHERE exercise = ? AND is_test = ? AND number = ?",
+            (exercise, is_test, number),
+        )
+
     def group_numbers(self, exercise: str, *, is_test: bool) -> dict[tuple[int, str], int]:
-        """Return the number of each group by its earliest member's (neutrino time in ns, detector), oldest first."""
+        """Return the number of each group by its earliest member's (neutrino time in ns, detector), oldest first.
+
+        Ended groups are among them, under a detector without a name: numbering goes on above them.
+        """
         rows = self._query(
             "SELECT neutrino_time_ns, detector, number FROM group_numbers WHERE exercise = ? AND is_test = ?"
             " ORDER BY number",
@@ -301,7 +248,9 @@ class Archive:
 
     def clear_observations(self, exercise: str) -> None:
         """Mark all observations of an exercise as dropped."""
-        self._database.execute("UPDATE observations SET is_held = 0 WHERE exercise = ? AND is_held = 1", (exercise,))
+        self._database.execute(
+            "UPDATE observations SET is_held = 0 WHERE exercise = ? AND is_held = 1", (exercise,)
+        )
 
     def held_observations(self, *, since_ns: int) -> list[HeldObservation]:
         """Return the observations that take part, received since then (ns since 1970, UTC), in order of arrival."""
@@ -322,9 +271,7 @@ class Archive:
         )
         return cursor.rowcount > 0
 
-    def heartbeats(
-        self, *, since_ns: int, detector: str | None = None
-    ) -> list[tuple[str, bool, int, int]]:
+    def heartbeats(self, *, since_ns: int, detector: str | None = None) -> list[tuple[str, bool, int, int]]:
         """Return heartbeats received since then, in order: (detector, is_on, sent ns, received ns), since 1970 (UTC)."""
         rows = self._query(
             "SELECT detector, is_on, sent_time_ns, received_ns FROM heartbeats"
@@ -333,21 +280,36 @@ class Archive:
         )
         return [(name, bool(is_on), sent, received) for name, is_on, sent, received in rows]
 
+    def heartbeats_per_detector(self, *, since_ns: int) -> list[tuple[str, int, bool, int, int]]:
+        """Return (detector, how many received since then, last is_on, its sent ns, its received ns), since 1970 (UTC)."""
+        rows = self._query(
+            # In SQLite the other columns are those of the row that has the maximum.
+            "SELECT detector, COUNT(*), is_on, sent_time_ns, MAX(received_ns) FROM heartbeats"
+            " WHERE received_ns >= ? GROUP BY detector",
+            (since_ns,),
+        )
+        return [(name, count, bool(is_on), sent, received) for name, count, is_on, sent, received in rows]
+
     def drop_old(self, *, now_ns: int) -> None:
-        """Drop whole days of heartbeats after a week, and the bytes of all but the newest problems."""
+        """Drop whole days of heartbeats and problems after a week, and the bytes of all but the newest problems."""
         first_day_ns = (now_ns // NS_PER_DAY - HEARTBEAT_DAYS_KEPT) * NS_PER_DAY
         with self.transaction():
             self._database.execute("DELETE FROM heartbeats WHERE received_ns < ?", (first_day_ns,))
             self._database.execute(
-                "UPDATE records SET value = NULL WHERE outcome IN ('refused', 'unreadable') AND value IS NOT NULL"
-                " AND number <= (SELECT number FROM records WHERE outcome IN ('refused', 'unreadable')"
-                " ORDER BY number DESC LIMIT 1 OFFSET ?)",
-                (PROBLEM_BYTES_KEPT,),
+                "DELETE FROM records WHERE received_ns < ? AND (kind = 'Heartbeat' OR outcome <> 'accepted')",
+                (first_day_ns,),
+            )
+            self._database.execute(
+                "UPDATE records SET value = NULL WHERE number IN (SELECT number FROM (SELECT number,"
+                " ROW_NUMBER() OVER newer AS place, SUM(LENGTH(value)) OVER newer AS size FROM records"
+                " WHERE outcome IN ('refused', 'unreadable') AND value IS NOT NULL"
+                " WINDOW newer AS (ORDER BY number DESC)) WHERE place > ? OR size > ?)",
+                (PROBLEMS_WITH_BYTES, PROBLEM_BYTES),
             )
 
-    def queue(self, outgoing: Outgoing) -> None:
-        """Keep a message that has to go out; an alert that is here already is not kept twice."""
-        self._database.execute(
+    def queue(self, outgoing: Outgoing) -> bool:
+        """Keep a message that has to go out; return False for an alert that is here already."""
+        cursor = self._database.execute(
             "INSERT OR IGNORE INTO outgoing (topic, kind, message_id, content, content_format, made_ns)"
             " VALUES (?,?,?,?,?,?)",
             (
@@ -359,11 +321,13 @@ class Archive:
                 outgoing.made_ns,
             ),
         )
+        return cursor.rowcount > 0
 
     def has_alert(self, topic: str, message_id: str) -> bool:
         """Tell whether an alert of that id was decided before."""
         rows = self._query(
-            "SELECT 1 FROM outgoing WHERE kind = 'alert' AND topic = ? AND message_id = ?", (topic, message_id)
+            "SELECT 1 FROM outgoing WHERE kind = 'alert' AND topic = ? AND message_id = ?",
+            (topic, message_id),
         )
         return bool(rows)
 
@@ -377,10 +341,16 @@ class Archive:
         return [Outgoing(*row) for row in rows]
 
     def mark_sent(self, numbers: Sequence[int], *, now_ns: int) -> None:
-        """Note that messages were acknowledged by the broker."""
+        """Note that messages were acknowledged by the broker; alerts are kept, replies are not."""
+        if not numbers:
+            return
         with self.transaction():
             self._database.executemany(
-                "UPDATE outgoing SET sent_ns = ? WHERE number = ?", [(now_ns, number) for number in numbers]
+                "UPDATE outgoing SET sent_ns = ? WHERE number = ? AND kind = 'alert'",
+                [(now_ns, number) for number in numbers],
+            )
+            self._database.executemany(
+                "DELETE FROM outgoing WHERE number = ? AND kind <> 'alert'", [(number,) for number in numbers]
             )
 
     def alerts(self, *, topic: str | None = None) -> list[dict[str, Any]]:
@@ -398,12 +368,16 @@ class Archive:
             " reason, value FROM records WHERE (? IS NULL OR outcome = ?) ORDER BY number DESC LIMIT ?",
             (outcome, outcome, limit),
         )
-        return [ArchivedRecord(*row[:11], row[11] or b"") for row in reversed(rows)]
+        return [ArchivedRecord(*(*row[:11], row[11] or b"")) for row in reversed(rows)]
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Return how many records there are of each (outcome, kind)."""
-        rows = self._query("SELECT outcome, kind, COUNT(*) FROM records GROUP BY outcome, kind", ())
+        """Return how many records came of each (outcome, kind), dropped ones included."""
+        rows = self._query("SELECT outcome, kind, number FROM counts", ())
         return {(outcome, kind): count for outcome, kind, count in rows}
+
+    def alert_count(self) -> int:
+        """Return how many alerts were decided so far."""
+        return int(self._query("SELECT COUNT(*) FROM outgoing WHERE kind = 'alert'", ())[0][0])
 
     def _query(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
         with self._lock, self._translated("read"):

@@ -92,6 +92,16 @@ class Coincidence:
         return tuple(group.members for group in self._published.values())
 
     @property
+    def numbers(self) -> dict[tuple[int, str], int]:
+        """The number of each group by its earliest member's (neutrino time in ns, detector)."""
+        return {key: group.number for key, group in self._published.items()}
+
+    def number_at(self, neutrino_time_ns: int, detector: str) -> int | None:
+        """Return the number of the group whose earliest member that is, or None."""
+        group = self._published.get((neutrino_time_ns, detector))
+        return None if group is None else int(group.number)
+
+    @property
     def observations(self) -> Members:
         """Everything held, superseded observations included, in order of sending."""
         everything = (o for detector in self._detectors.values() for o in detector.held)

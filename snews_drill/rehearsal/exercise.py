@@ -47,6 +47,7 @@ class Exercise:
         self._dialect = dialect
         self._server_tag = server_tag
         self._coincidences = {False: Coincidence(), True: Coincidence()}
+        self._crowded = (0, 0)
 
     @property
     def name(self) -> str:
@@ -63,6 +64,11 @@ class Exercise:
         """The groups that stand now, real ones first."""
         return self._coincidences[False].groups + self._coincidences[True].groups
 
+    def forget(self) -> None:
+        """Forget everything, as before the first `restore`."""
+        self._coincidences = {False: Coincidence(), True: Coincidence()}
+        self._crowded = (0, 0)
+
     def restore(self, held: HeldObservation) -> None:
         """Take back an observation from the archive; its alerts were decided before."""
         self._coincidences[held.is_test].add(
@@ -75,12 +81,30 @@ class Exercise:
             coincidence.renumber(self._archive.group_numbers(self.name, is_test=is_test))
 
     def expire(self, now_ns: int) -> None:
-        """Let observations go that are older than 24 h."""
+        """Let observations go that are older than 24 h (`now_ns` is ns since 1970, UTC)."""
         for coincidence in self._coincidences.values():
             coincidence.expire(now_ns)
 
+    def note_expired(self, now_ns: int) -> None:
+        """Expire, and keep the numbers of the groups whose earliest member went."""
+        before = {is_test: coincidence.numbers for is_test, coincidence in self._coincidences.items()}
+        self.expire(now_ns)
+        for is_test, coincidence in self._coincidences.items():
+            now = coincidence.numbers
+            for number in set(before[is_test].values()) - set(now.values()):
+                self._archive.end_group(self.name, number, is_test=is_test)
+            for (time_ns, detector), number in now.items():
+                if before[is_test].get((time_ns, detector)) != number:
+                    self._archive.set_group(self.name, number, detector, time_ns, is_test=is_test)
+
     def observe(
-        self, message: CoincidenceTier, *, received_ns: int, timestamp_ms: int, false_alarm: FalseAlarmText
+        self,
+        message: CoincidenceTier,
+        *,
+        key: str,
+        received_ns: int,
+        timestamp_ms: int,
+        false_alarm: FalseAlarmText,
     ) -> int:
         """Take an observation and queue the alerts that follow; return how many.
 
@@ -88,12 +112,13 @@ class Exercise:
         ----------
         message
             A checked observation.
+        key
+            What identifies it, of bounded length.
         received_ns, timestamp_ms
             When it was read (ns) and written to the topic (ms), since 1970 (UTC).
         false_alarm
             Gives the false-alarm text for a number of detectors.
         """
-        key = message.uuid or message.id
         sent_ns = message.sent_time_ns or message.machine_time_ns or received_ns
         coincidence = self._coincidences[message.is_test]
         observation = Observation(
@@ -112,7 +137,13 @@ class Exercise:
                 received_ns,
             )
         )
-        return self._queue(decisions, message.is_test, received_ns, timestamp_ms, false_alarm)
+        return self._queue(
+            decisions,
+            is_test=message.is_test,
+            received_ns=received_ns,
+            timestamp_ms=timestamp_ms,
+            false_alarm=false_alarm,
+        )
 
     def retract(
         self, message: Retraction, *, received_ns: int, timestamp_ms: int, false_alarm: FalseAlarmText
@@ -120,7 +151,9 @@ class Exercise:
         """Take observations back and queue the alerts that follow; return (observations withdrawn, alerts)."""
         coincidence = self._coincidences[message.is_test]
         if message.retract_message_uuid is not None:
-            decisions, withdrawn = coincidence.retract_by_id(message.detector_name, message.retract_message_uuid)
+            decisions, withdrawn = coincidence.retract_by_id(
+                message.detector_name, message.retract_message_uuid
+            )
         else:
             decisions, withdrawn = coincidence.retract(message.detector_name, message.retract_latest)
         for observation in withdrawn:
@@ -132,7 +165,13 @@ class Exercise:
                 neutrino_time_ns=observation.neutrino_time_ns,
                 p_val=observation.p_val,
             )
-        return len(withdrawn), self._queue(decisions, message.is_test, received_ns, timestamp_ms, false_alarm)
+        return len(withdrawn), self._queue(
+            decisions,
+            is_test=message.is_test,
+            received_ns=received_ns,
+            timestamp_ms=timestamp_ms,
+            false_alarm=false_alarm,
+        )
 
     def reset(self) -> int:
         """Drop all observations without alerts; return how many there were."""
@@ -142,7 +181,8 @@ class Exercise:
     def _queue(
         self,
         decisions: list[Decision],
-        is_test: bool,  # noqa: FBT001
+        *,
+        is_test: bool,
         received_ns: int,
         timestamp_ms: int,
         false_alarm: FalseAlarmText,
@@ -151,18 +191,28 @@ class Exercise:
         if abs(decided_ns - received_ns) > _CLOCK_TRUST_NS:
             decided_ns = received_ns // 1_000_000 * 1_000_000
         for decision in decisions:
-            if decision.members:
-                first = decision.members[0]
-                self._archive.set_group(
-                    self.name, decision.group_number, first.detector, first.neutrino_time_ns, is_test=is_test
-                )
+            self._note_number(decision, is_test=is_test)
             text = "N/A" if is_test else false_alarm(len(decision.members))
-            alert = self._compose(decision, is_test, decided_ns, text)
+            alert = self._compose(decision, decided_ns, text, is_test=is_test)
             content = dump_json(self._dialect.alert_to_object(alert))
             self._archive.queue(Outgoing(self.topics.alerts, "alert", alert.id, content, "json", received_ns))
         return len(decisions)
 
-    def _compose(self, decision: Decision, is_test: bool, decided_ns: int, false_alarm: str) -> Alert:  # noqa: FBT001
+    def _note_number(self, decision: Decision, *, is_test: bool) -> None:
+        """Keep which number readers know a group by, or that it ended."""
+        number, first = decision.group_number, decision.members[0] if decision.members else None
+        standing = None
+        if first is not None:
+            standing = self._coincidences[is_test].number_at(first.neutrino_time_ns, first.detector)
+        if first is not None and standing == number:
+            self._archive.set_group(
+                self.name, number, first.detector, first.neutrino_time_ns, is_test=is_test
+            )
+        else:
+            # What is left of it belongs to another group now, or a later alert of this one tells where it stands.
+            self._archive.end_group(self.name, number, is_test=is_test)
+
+    def _compose(self, decision: Decision, decided_ns: int, false_alarm: str, *, is_test: bool) -> Alert:
         members = decision.members
         p_values = tuple(member.p_val for member in members)
         known = [p_val for p_val in p_values if p_val is not None]
@@ -187,12 +237,15 @@ class Exercise:
         said = repr((decision.alert_type.value, decision.group_number, decision.members)).encode()
         digits = int.from_bytes(hashlib.sha256(said).digest()[:4]) % 1000
         word = "SNEWS_Coincidence_ALERT" if len(decision.members) == 2 else "SNEWS_Coincidence_ALERT-UPDATE"
-        for attempt in range(1000):
-            sent_ns = decided_ns + (digits + attempt) % 1000 * 1000
+        attempt = self._crowded[1] if self._crowded[0] == decided_ns else 0
+        while True:
+            # A millisecond that is full, as a sender who sets all times alike can make it, is followed by the next.
+            sent_ns = decided_ns + attempt // 1000 * 1_000_000 + (digits + attempt) % 1000 * 1000
             identifier = f"{word} {iso_micro(sent_ns)}"
             if not self._archive.has_alert(self.topics.alerts, identifier):
-                break
-        return identifier, sent_ns
+                self._crowded = decided_ns, attempt // 1000 * 1000  # what is full is not looked through again
+                return identifier, sent_ns
+            attempt += 1
 
 
 def restore_all(exercises: dict[str, Exercise], archive: Archive, *, now_ns: int) -> None:
@@ -201,4 +254,5 @@ def restore_all(exercises: dict[str, Exercise], archive: Archive, *, now_ns: int
         if held.exercise in exercises:
             exercises[held.exercise].restore(held)
     for exercise in exercises.values():
+        exercise.expire(now_ns)
         exercise.renumber()

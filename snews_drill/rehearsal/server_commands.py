@@ -48,7 +48,9 @@ class CommandDesk:
     def __repr__(self) -> str:
         return f"CommandDesk({self.archive!r})"
 
-    def answer(self, command: Command, exercise: Exercise, *, now_ns: int) -> tuple[Command, Callable[[], Command] | None]:
+    def answer(
+        self, command: Command, exercise: Exercise, *, now_ns: int
+    ) -> tuple[Command, Callable[[], Command] | None]:
         """Return the reply to a request, and what is left to do outside the server's loop.
 
         Parameters
@@ -85,6 +87,8 @@ class CommandDesk:
             return ""
         if not self.admin_token or not command.is_proved(self.admin_token):
             return "You have no rights for that."
+        if not command.request_id:
+            return "The request has no identifier, so it could be repeated by anybody."
         try:
             age_ns = abs(now_ns - parse_utc_ns(command.time))
         except ValueError:
@@ -93,29 +97,32 @@ class CommandDesk:
             return "The request is older than five minutes, or the clocks differ by that much."
         return ""
 
-    def _beats(self, now_ns: int, detector: str | None) -> list[Beat]:
+    def _beats(self, now_ns: int, detector: str) -> list[Beat]:
         rows = self.archive.heartbeats(since_ns=now_ns - NS_PER_DAY, detector=detector)
         return [Beat(*row) for row in rows]
 
     def _show_heartbeats(self, command: Command, now_ns: int) -> Command:
-        beats = self._beats(now_ns, None)
+        rows = self.archive.heartbeats_per_detector(since_ns=now_ns - NS_PER_DAY)
         lines: list[dict[str, Any]] = []
-        for name in sorted({beat.detector_name for beat in beats}):
-            own = [beat for beat in beats if beat.detector_name == name]
-            last = own[-1]
-            latency_ms = (last.received_time_ns - last.sent_time_ns) / 1e6
+        for name, count, is_on, sent_ns, received_ns in sorted(rows):
+            status = "ON" if is_on else "OFF"
             lines.append(
                 {
                     "detector_name": name,
-                    "heartbeats": len(own),
-                    "status": "ON" if last.is_on else "OFF",
-                    "seconds_ago": round((now_ns - last.received_time_ns) / 1e9, 1),
-                    "latency_ms": round(latency_ms, 3),
+                    "heartbeats": count,
+                    "status": status,
+                    "seconds_ago": round((now_ns - received_ns) / 1e9, 1),
+                    "latency_ms": round((received_ns - sent_ns) / 1e6, 3),
                 }
             )
-            _LOG.info("heartbeats of %s: %d in 24 h, last %s", name, len(own), "ON" if last.is_on else "OFF")
-        reply = _reply(command, "done", f"{len(beats)} heartbeats of {len(lines)} detectors in the last 24 hours.")
-        return reply.model_copy(update={"meta": {**reply.meta, "heartbeats": lines}}) if self.is_private else reply
+            _LOG.info("heartbeats of %s: %d in 24 h, last %s", name, count, status)
+        total = sum(row[1] for row in rows)
+        reply = _reply(command, "done", f"{total} heartbeats of {len(lines)} detectors in the last 24 hours.")
+        return (
+            reply.model_copy(update={"meta": {**reply.meta, "heartbeats": lines}})
+            if self.is_private
+            else reply
+        )
 
     def _mail(self, command: Command, now_ns: int) -> Command:
         detector = command.detector_name
@@ -140,5 +147,5 @@ class CommandDesk:
 
 
 def _reply(command: Command, status: str, reason: str) -> Command:
-    # The proof stays out: a reply is for everybody to read.
-    return command.model_copy(update={"status": status, "reason": reason[:1000], "proof": ""})
+    # Proof and address stay out: a reply is for everybody to read.
+    return command.model_copy(update={"status": status, "reason": reason[:1000], "proof": "", "email": ""})

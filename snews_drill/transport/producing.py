@@ -45,6 +45,7 @@ class Delivery:
         self.receipt: Receipt | None = None
 
     def __call__(self, error: KafkaError | None, message: Any) -> None:
+        """Note the client's report."""
         if error is None:
             spent = (time.perf_counter() - self.started) * 1e3
             self.receipt = Receipt(message.topic(), message.partition(), message.offset(), spent)
@@ -86,6 +87,7 @@ class Sending:
 
 
 def too_large(payload: Payload, topic: str) -> MessageTooLarge:
+    """Return the refusal of a message that the broker would refuse."""
     limit = MAX_RECORD_BYTES - OVERHEAD_BYTES
     return MessageTooLarge(
         f"The message has {len(payload.content):,} bytes; {topic} takes {limit:,}.",

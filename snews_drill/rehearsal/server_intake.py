@@ -1,0 +1,337 @@
+"""What the drill server makes of each record: judged, kept and acted upon, a batch in one transaction.
+
+Everything a record says is hostile text. A record that finds a fault in this program is set aside and kept like any
+other unreadable one; it never ends the drill, and never comes again for ever.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from snews_drill.errors import DrillError, InvalidMessage
+from snews_drill.messages.checks import check_times
+from snews_drill.messages.commands import Command
+from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Heartbeat, Retraction
+from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND
+from snews_drill.rehearsal.archive import Archive, ArchivedRecord, Outgoing
+from snews_drill.rehearsal.exercise import Exercise, restore_all
+from snews_drill.rehearsal.false_alarm import false_alarm_text
+from snews_drill.rehearsal.server_commands import CommandDesk
+from snews_drill.rehearsal.server_mail import MailRoom, MailTask
+from snews_drill.rehearsal.server_status import Refusal, SeenDetector
+from snews_drill.transport import Record
+from snews_drill.wire.dialects import decode_record, get_dialect
+
+_LOG = logging.getLogger("snews_drill.server")
+
+#: How far a sender's clock may be ahead of ours, ns.
+CLOCK_TOLERANCE_NS = 10 * NS_PER_SECOND
+
+#: Longest name and reason that are kept, characters.
+_MAX_NAME, _MAX_REASON = 200, 2000
+
+#: Times beyond these many ns from 1970 (1678 to 2262) do not fit the archive's 64-bit integers.
+_MAX_TIME_NS = 2**63 - 1
+
+
+class _Verdict(NamedTuple):
+    outcome: str
+    kind: str = ""
+    detector: str = ""
+    key: str = ""
+    reason: str = ""
+
+
+@dataclass
+class _Batch:
+    """What a batch of records changes outside the archive; in force when the archive has it."""
+
+    received_ns: int
+    seen: dict[str, SeenDetector]
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refusals: list[Refusal] = field(default_factory=list)
+    mails: list[MailTask] = field(default_factory=list)
+    has_outgoing: bool = False
+
+
+class Intake:
+    """Judges records and does what they ask.
+
+    Parameters
+    ----------
+    archive
+        Where everything is kept.
+    exercises
+        By observation topic.
+    desk
+        Answers commands.
+    mail_room
+        Sends mails.
+    instance
+        Which life of the broker this is.
+
+    Attributes
+    ----------
+    exercises : dict of str to Exercise
+        By observation topic.
+    seen : dict of str to SeenDetector
+        Who was heard; the roster bounds it.
+    refusals : deque of Refusal
+        The newest records that were not accepted.
+    has_outgoing : bool
+        Whether something may wait to be sent.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        exercises: dict[str, Exercise],
+        desk: CommandDesk,
+        mail_room: MailRoom,
+        instance: str,
+    ) -> None:
+        self._archive = archive
+        self._desk = desk
+        self._mail_room = mail_room
+        self._instance = instance
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._alerts = 0
+        self.exercises = exercises
+        self.seen: dict[str, SeenDetector] = {}
+        self.refusals: deque[Refusal] = deque(maxlen=100)
+        self.has_outgoing = True
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Records by tier or command word, and "refused", "unreadable", "repeated", "alerts"."""
+        found: Counter[str] = Counter()
+        for (outcome, kind), number in self._counts.items():
+            found[kind if outcome == "accepted" else outcome] += number
+        return {**found, "alerts": self._alerts}
+
+    def restore(self, now_ns: int) -> None:
+        """Begin where the archive stands; `now_ns` is ns since 1970 (UTC)."""
+        for exercise in self.exercises.values():
+            exercise.forget()
+        restore_all(self.exercises, self._archive, now_ns=now_ns)
+        self._counts = Counter(self._archive.counts())
+        self._alerts = self._archive.alert_count()
+        self.has_outgoing = True
+        for name, count, is_on, sent_ns, received_ns in self._archive.heartbeats_per_detector(
+            since_ns=now_ns - NS_PER_DAY
+        ):
+            seen = self.seen.get(name, SeenDetector(name))
+            self.seen[name] = dataclasses.replace(
+                seen,
+                heartbeats=max(count, seen.heartbeats),
+                is_on=is_on,
+                last_heartbeat_ns=received_ns,
+                last_message_ns=max(received_ns, seen.last_message_ns or 0),
+                latency_ms=(received_ns - sent_ns) / 1e6,
+            )
+
+    def take(self, records: Sequence[Record], received_ns: int) -> None:
+        """Keep records and do what they ask, all or none.
+
+        Parameters
+        ----------
+        records
+            In the order they were read.
+        received_ns
+            When they were read, ns since 1970 (UTC).
+
+        Raises
+        ------
+        ArchiveError
+            If they could not be kept; call `restore` before the next attempt.
+        """
+        try:
+            self._take_together(records, received_ns)
+        except DrillError:
+            raise
+        except Exception:  # noqa: BLE001 - one hostile record must not end the drill; logged below
+            # A record found a fault in this program: the others must not suffer, and it must not come for ever.
+            self.restore(received_ns)
+            if len(records) == 1:
+                _LOG.exception("a record could not be judged")
+                self._take_together(records, received_ns, is_judged=False)
+                return
+            for record in records:
+                self.take([record], received_ns)
+
+    def _take_together(self, records: Sequence[Record], received_ns: int, *, is_judged: bool = True) -> None:
+        batch = _Batch(received_ns, dict(self.seen))
+        with self._archive.transaction():
+            for record in records:
+                self._take_one(record, batch, is_judged=is_judged)
+                self._archive.set_position(self._instance, record.topic, record.partition, record.offset + 1)
+            self._archive.add_counts(batch.counts)
+        self.seen = batch.seen
+        self._counts.update(batch.counts)
+        self.refusals.extend(batch.refusals)
+        if batch.has_outgoing:
+            self._alerts = self._archive.alert_count()
+            self.has_outgoing = True
+        for task in batch.mails:
+            if not self._mail_room.submit(task):
+                busy = {"status": "refused", "reason": "Too many mails are waiting; try later.", "proof": ""}
+                self.answer(task.request.model_copy(update=busy), task, received_ns)
+
+    def answer(self, reply: Command, task: MailTask, now_ns: int) -> None:
+        """Queue the answer to a mail task."""
+        with self._archive.transaction():
+            self._queue_reply(reply, task.topic, task.dialect_name, now_ns)
+        self.has_outgoing = True
+
+    def _take_one(self, record: Record, batch: _Batch, *, is_judged: bool) -> None:
+        kept = ArchivedRecord(
+            self._instance,
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp_ms,
+            batch.received_ns,
+            "unreadable",
+            "",
+            "",
+            "",
+            "It found a fault in the drill server; the server's log has it.",
+            record.value,
+        )
+        if self._archive.has_record(kept):
+            return
+        if is_judged:
+            verdict = self._judge(record, batch)
+            kept = dataclasses.replace(
+                kept,
+                outcome=verdict.outcome,
+                kind=verdict.kind,
+                detector=_bounded(verdict.detector),
+                message_key=_bounded(verdict.key),
+                reason=_readable(verdict.reason)[:_MAX_REASON],
+            )
+        self._archive.add_record(kept)
+        batch.counts[kept.outcome, kept.kind] += 1
+        if kept.outcome in ("refused", "unreadable"):
+            batch.refusals.append(
+                Refusal(record.topic, record.partition, record.offset, kept.outcome, kept.reason)
+            )
+
+    def _judge(self, record: Record, batch: _Batch) -> _Verdict:
+        """Do what a record asks."""
+        try:
+            decoded = decode_record(record.value, record.content_format)
+        except InvalidMessage as error:
+            return _Verdict("refused", reason=error.reason)
+        except DrillError as error:
+            return _Verdict("unreadable", reason=error.reason)
+        value = decoded.value
+        exercise = self.exercises[record.topic]
+        if isinstance(value, Command):
+            return self._obey(value, exercise, decoded.dialect_name, batch)
+        kind, detector, key = value.tier.value, value.detector_name, value.uuid or value.id
+        # A detector may send an observation again with other content; the very same bytes are a repetition.
+        same = record.value if isinstance(value, CoincidenceTier) else None
+        if self._archive.is_known(kind, detector, _bounded(key), value=same):
+            return _Verdict("repeated", kind, detector, key, "It was here before.")
+        reason = _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
+        if reason:
+            return _Verdict("refused", kind, detector, key, reason)
+        self._heed(value, exercise, key, record, batch)
+        return _Verdict("accepted", kind, detector, key)
+
+    def _heed(
+        self, message: DetectorMessage, exercise: Exercise, key: str, record: Record, batch: _Batch
+    ) -> None:
+        received_ns, name = batch.received_ns, message.detector_name
+        seen = dataclasses.replace(batch.seen.get(name, SeenDetector(name)), last_message_ns=received_ns)
+        alerts = 0
+        false_alarm = partial(_false_alarm, batch)
+        if isinstance(message, Heartbeat):
+            sent_ns = message.sent_time_ns or message.machine_time_ns or received_ns
+            self._archive.add_heartbeat(
+                name, _bounded(key), is_on=message.is_on, sent_time_ns=sent_ns, received_ns=received_ns
+            )
+            seen = dataclasses.replace(
+                seen,
+                heartbeats=seen.heartbeats + 1,
+                is_on=message.is_on,
+                last_heartbeat_ns=received_ns,
+                latency_ms=(received_ns - sent_ns) / 1e6,
+            )
+        elif isinstance(message, CoincidenceTier):
+            alerts = exercise.observe(
+                message,
+                key=_bounded(key),
+                received_ns=received_ns,
+                timestamp_ms=record.timestamp_ms,
+                false_alarm=false_alarm,
+            )
+            seen = dataclasses.replace(seen, observations=seen.observations + 1)
+        elif isinstance(message, Retraction):
+            _, alerts = exercise.retract(
+                message, received_ns=received_ns, timestamp_ms=record.timestamp_ms, false_alarm=false_alarm
+            )
+            seen = dataclasses.replace(seen, retractions=seen.retractions + 1)
+        batch.seen[name] = seen
+        batch.has_outgoing = batch.has_outgoing or alerts > 0
+
+    def _obey(self, command: Command, exercise: Exercise, dialect_name: str, batch: _Batch) -> _Verdict:
+        kind, detector, key = command.name.value, command.detector_name, command.request_id
+        if command.status != "sending":
+            return _Verdict("refused", kind, detector, key, "It is a reply, not a request.")
+        if key and self._archive.is_known(kind, _bounded(detector), _bounded(key)):
+            return _Verdict("repeated", kind, detector, key, "It was here before.")
+        topic = exercise.topics.connection
+        reply, later = self._desk.answer(command, exercise, now_ns=batch.received_ns)
+        if later is None:
+            self._queue_reply(reply, topic, dialect_name, batch.received_ns)
+            batch.has_outgoing = True
+        else:
+            batch.mails.append(MailTask(command, later, topic, dialect_name))
+        if reply.status == "refused":
+            return _Verdict("refused", kind, detector, key, reply.reason)
+        return _Verdict("accepted", kind, detector, key)
+
+    def _queue_reply(self, reply: Command, topic: str, dialect_name: str, now_ns: int) -> None:
+        payload = get_dialect(dialect_name).encode_command(reply)
+        self._archive.queue(Outgoing(topic, "reply", "", payload.content, payload.content_format, now_ns))
+
+
+def _false_alarm(batch: _Batch, coincident: int) -> str:
+    """Return the false-alarm text for as many detectors; those that were ON within a day could have joined."""
+    oldest_ns = batch.received_ns - NS_PER_DAY
+    on = sum(1 for seen in batch.seen.values() if seen.is_on and (seen.last_heartbeat_ns or 0) >= oldest_ns)
+    return false_alarm_text(on, coincident)
+
+
+def _wrong_time(message: DetectorMessage, timestamp_ns: int, received_ns: int) -> str:
+    """Return what is wrong with a message's times, "" if nothing."""
+    for name in ("neutrino_time_ns", "sent_time_ns", "machine_time_ns"):
+        if abs(getattr(message, name, None) or 0) > _MAX_TIME_NS:
+            return f"{message.tier.value}.{name.removesuffix('_ns')}: lies outside the years 1678 to 2262."
+    # A record that waited for the server is judged by the time it was written, not by the time it is read.
+    written_ns = min(timestamp_ns, received_ns)
+    now_ns = written_ns if 0 < received_ns - written_ns < NS_PER_DAY else received_ns
+    problems = check_times(message, now_ns=now_ns, tolerance_ns=CLOCK_TOLERANCE_NS)
+    return "; ".join(map(str, problems))
+
+
+def _readable(text: str) -> str:
+    # JSON can spell half a surrogate pair, which no file takes.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _bounded(text: str) -> str:
+    """Return a name of bounded length that differs where the names differ."""
+    text = _readable(text)
+    if len(text) <= _MAX_NAME:
+        return text
+    return f"{text[: _MAX_NAME - 65]}~{hashlib.sha256(text.encode()).hexdigest()}"
