@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -11,7 +12,7 @@ from snews_drill.errors import DrillError, NameNotSet, TransportError
 from snews_drill.html_views import connection_html
 from snews_drill.names import get_name
 from snews_drill.profiles import Profile, Topics, get_profile
-from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal
+from snews_drill.rehearsal.launcher import SERVER_MODULE, Rehearsal, ensure_rehearsal
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import Reader, Receipt, Start, Transport, find_credentials
 from snews_drill.wire.dialects import Dialect, get_dialect
@@ -110,6 +111,12 @@ class Connection:
             topics, start=start, timeout=timeout, instance=self._instance, is_cancelled=is_cancelled
         )
 
+    @property
+    def server_problem(self) -> str:
+        """Why a rehearsal has no drill server although it should have one; "" if it has, or this is none."""
+        state = self.rehearsal.current_state() if self.rehearsal is not None else None
+        return state.problem if state is not None else ""
+
     def _instance(self) -> str | None:
         if self.rehearsal is None:
             return None
@@ -123,13 +130,12 @@ class Connection:
     def close(self) -> None:
         """Give back what it holds. May be called twice."""
         self._is_closed = True
-        self._transport.close()
-        if self.rehearsal is not None:
-            self.rehearsal.release()
-        with _lock:
-            global _current  # noqa: PLW0603 - the one current connection of this process
-            if _current is self:
-                _current = None
+        try:
+            self._transport.close()
+        finally:
+            if self.rehearsal is not None:
+                self.rehearsal.release()
+            _current.forget(self)
 
     def __enter__(self) -> Connection:
         return self
@@ -156,8 +162,28 @@ class Connection:
         )
 
 
-_lock = threading.RLock()
-_current: Connection | None = None
+class _Current:
+    """The one current connection of this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._connection: Connection | None = None
+
+    def get(self) -> Connection | None:
+        connection = self._connection
+        return connection if connection is not None and connection.is_open else None
+
+    def set(self, connection: Connection) -> None:
+        with self.lock:
+            self._connection = connection
+
+    def forget(self, connection: Connection) -> None:
+        with self.lock:
+            if self._connection is connection:
+                self._connection = None
+
+
+_current = _Current()
 
 
 def connect(
@@ -201,23 +227,32 @@ def connect(
     >>> with connect("rehearsal") as drill:  # doctest: +SKIP
     ...     print(drill.broker)
     """
-    global _current  # noqa: PLW0603 - the one current connection of this process
+    made = open_profile(profile, dialect=dialect, settings=settings, timeout=timeout)
+    _current.set(made)
+    return made
+
+
+def open_profile(
+    profile: str | None = None,
+    *,
+    dialect: str | None = None,
+    settings: DrillSettings | None = None,
+    timeout: float = 10.0,
+) -> Connection:
+    """Connect as `connect` does, and leave the current connection what it is."""
     chosen = get_profile(profile or (settings or load_settings()).profile)
     spoken = get_dialect(dialect or chosen.dialect)
-    made = (
-        _connect_rehearsal(chosen, spoken, settings, timeout)
-        if chosen.broker is None
-        else _connect_broker(chosen, chosen.broker, spoken, settings, timeout)
-    )
-    with _lock:
-        _current = made
-    return made
+    if chosen.broker is None:
+        return _connect_rehearsal(chosen, spoken, settings, timeout)
+    return _connect_broker(chosen, chosen.broker, spoken, settings, timeout)
 
 
 def _connect_rehearsal(
     profile: Profile, dialect: Dialect, settings: DrillSettings | None, timeout: float
 ) -> Connection:
-    rehearsal = ensure_rehearsal(settings or load_settings(), timeout=timeout)
+    # The server looks for its rehearsal, contacts and mail server where these settings say.
+    command = server_command(settings) if settings is not None else None
+    rehearsal = ensure_rehearsal(settings or load_settings(), timeout=timeout, server_command=command)
     transport = Transport(rehearsal.broker)
     try:
         transport.create_topics((*profile.firedrill.names(), *profile.test.names()), timeout=timeout)
@@ -226,6 +261,13 @@ def _connect_rehearsal(
         rehearsal.release()
         raise
     return Connection(profile, transport, dialect, rehearsal=rehearsal, settings=settings)
+
+
+def server_command(settings: DrillSettings) -> tuple[str, ...]:
+    """Return the command of a rehearsal's drill server that uses the folders of these settings."""
+    folders = {name: str(getattr(settings, name)) for name in ("config_dir", "state_dir", "runtime_dir")}
+    options = (part for name, folder in folders.items() for part in (f"--{name.replace('_', '-')}", folder))
+    return (sys.executable, "-P", "-m", SERVER_MODULE, *options)
 
 
 def _connect_broker(
@@ -249,16 +291,13 @@ def current_connection() -> Connection:
     DrillError
         Whatever `connect` raises.
     """
-    with _lock:
-        if _current is not None and _current.is_open:
-            return _current
-        return connect()
+    with _current.lock:  # so that two threads do not both connect
+        return _current.get() or connect()
 
 
 def open_connection() -> Connection | None:
-    """Return the current connection if there is an open one; connects to nothing."""
-    with _lock:
-        return _current if _current is not None and _current.is_open else None
+    """Return the current connection if there is an open one; connects to nothing and waits for nobody."""
+    return _current.get()
 
 
 def current_dialect() -> Dialect:

@@ -8,91 +8,22 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from snews_drill.connection import Connection, current_connection
 from snews_drill.detectors import find_detector
-from snews_drill.errors import NoAnswer, NotAuthorised, SettingsError, UnreadableRecord
-from snews_drill.html_views import reply_html, report_html
+from snews_drill.errors import NoAnswer, NotAuthorised, SettingsError
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.times import iso_micro
 from snews_drill.names import get_name
-from snews_drill.transport import Reader, Record, raise_undelivered
-from snews_drill.waiting import waiting
-from snews_drill.wire.dialects import decode_record
+from snews_drill.replies import CommandReply, ConnectionReport
+from snews_drill.request import Request
 
 if TYPE_CHECKING:
     import pandas
 
 #: Seconds to wait for the drill server. Source: the publishing tools 1.3.2 wait 10 s.
 PATIENCE_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class ConnectionReport:
-    """The outcome of a connection test; true if the drill server answered.
-
-    Attributes
-    ----------
-    is_confirmed : bool
-        Whether the echo came.
-    detector_name, broker, sent_to, expected_from : str
-        Who asked, and where.
-    time : str
-        When, naive UTC ISO text.
-    milliseconds : float
-        From sending to the echo, or how long it was waited for.
-    """
-
-    is_confirmed: bool
-    detector_name: str
-    broker: str
-    sent_to: str
-    expected_from: str
-    time: str
-    milliseconds: float
-
-    def __bool__(self) -> bool:
-        return self.is_confirmed
-
-    def _repr_html_(self) -> str:
-        return report_html(self)
-
-    def __repr__(self) -> str:
-        state = "confirmed" if self.is_confirmed else "not confirmed"
-        return f"ConnectionReport({self.detector_name} {state} by {self.broker} in {self.milliseconds:.0f} ms)"
-
-
-@dataclass(frozen=True)
-class CommandReply:
-    """What the drill server answered to a command.
-
-    Attributes
-    ----------
-    command : str
-        The command's word.
-    is_confirmed : bool
-        Whether the server said that it did it; today's live servers do not answer.
-    answer : str
-        Its sentence.
-    milliseconds : float
-        From sending to the answer.
-    meta : dict
-        Whatever else came with it.
-    """
-
-    command: str
-    is_confirmed: bool
-    answer: str
-    milliseconds: float
-    meta: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    def _repr_html_(self) -> str:
-        return reply_html(self)
-
-    def __bool__(self) -> bool:
-        return self.is_confirmed
 
 
 def test_connection(
@@ -146,12 +77,15 @@ def test_connection(
         print(f"> Sending to {sent_to}")
         print(f"> Expecting from {expected_from}. ")
         print(f"> Going to take up to {patience:g} seconds\n")
-    request = Command(name=CommandName.TEST_CONNECTION, detector_name=name, time=iso_micro(time.time_ns() // 1000 * 1000))
-    asked = _Request(request, connection, firedrill_mode=firedrill)
+    request = Command(
+        name=CommandName.TEST_CONNECTION, detector_name=name, time=iso_micro(time.time_ns() // 1000 * 1000)
+    )
+    asked = Request(request, connection, firedrill_mode=firedrill)
     reply, milliseconds = asked.await_reply(patience)
     if reply is None:
-        raise NoAnswer(
+        raise _no_answer(
             f"{connection.broker} took the test, but no drill server confirmed it within {patience:g} s.",
+            connection,
             next_step="Check that a drill server runs there (`snews-drill serve`), or be more patient: wait=30.",
         )
     if verbose:
@@ -211,7 +145,9 @@ def reset_cache(
     """
     if verbose:
         print("> Requesting to Reset the cache. If you have rights, cache will be reset")
-    return _command(CommandName.HARD_RESET, detector_name, connection, firedrill, patience, verbose, token=admin_pass)
+    return _command(
+        CommandName.HARD_RESET, detector_name, connection, firedrill, patience, verbose, token=admin_pass
+    )
 
 
 def get_feedback(
@@ -252,13 +188,21 @@ def get_feedback(
         If the broker does not answer or refuses.
     """
     addresses = [part.strip() for part in (email_address or "").split(";") if part.strip()]
-    if not addresses or not all(re.fullmatch(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,253}", part) for part in addresses):
+    if not addresses or not all(
+        re.fullmatch(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,253}", part) for part in addresses
+    ):
         raise SettingsError(
             f"{email_address!r:.100} is no mail address.",
             next_step='Give a registered address, several separated by semicolons: "a@b.org;c@d.org".',
         )
     reply = _command(
-        CommandName.GET_FEEDBACK, detector_name, connection, firedrill, patience, verbose, email=";".join(addresses)
+        CommandName.GET_FEEDBACK,
+        detector_name,
+        connection,
+        firedrill,
+        patience,
+        verbose,
+        email=";".join(addresses),
     )
     if verbose:
         print("Heartbeat Feedback is requested! Expect an email from us!")
@@ -294,8 +238,8 @@ def display_heartbeats(
     Returns
     -------
     pandas.DataFrame
-        One row per detector: detector_name, heartbeats (count in 24 h), status, seconds_ago, latency_ms. On a shared broker it is
-        empty: the server writes the table to its own log, because others could read the reply.
+        One row per detector: detector_name, heartbeats (count in 24 h), status, seconds_ago, latency_ms. On a shared
+        broker it is empty: the server writes the table to its own log, because others could read the reply.
 
     Raises
     ------
@@ -308,13 +252,35 @@ def display_heartbeats(
     """
     import pandas
 
-    reply = _command(
-        CommandName.DISPLAY_HEARTBEATS, detector_name, connection, firedrill, patience, verbose, token=admin_pass
+    rows = heartbeat_rows(
+        detector_name, admin_pass, firedrill, patience=patience, connection=connection, verbose=verbose
     )
-    columns = ["detector_name", "heartbeats", "status", "seconds_ago", "latency_ms"]
+    return pandas.DataFrame(
+        rows, columns=["detector_name", "heartbeats", "status", "seconds_ago", "latency_ms"]
+    )
+
+
+def heartbeat_rows(
+    detector_name: str | None = None,
+    admin_pass: str | None = None,
+    firedrill: bool = True,  # noqa: FBT001, FBT002
+    *,
+    patience: float = PATIENCE_SECONDS,
+    connection: Connection | None = None,
+    verbose: bool = True,
+) -> list[dict[str, Any]]:
+    """Return what `display_heartbeats` returns, as one dict per detector; parameters and errors are the same."""
+    reply = _command(
+        CommandName.DISPLAY_HEARTBEATS,
+        detector_name,
+        connection,
+        firedrill,
+        patience,
+        verbose,
+        token=admin_pass,
+    )
     rows = reply.meta.get("heartbeats")
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return pandas.DataFrame(rows, columns=columns)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _who(detector_name: str | None, connection: Connection) -> str:
@@ -343,66 +309,30 @@ def _command(
     token = token or connection.admin_token
     if token and command is not CommandName.GET_FEEDBACK:
         request = request.with_proof(token)
-    reply, milliseconds = _Request(request, connection, firedrill_mode=firedrill).await_reply(patience)
+    reply, milliseconds = Request(request, connection, firedrill_mode=firedrill).await_reply(patience)
     if reply is None:
-        raise NoAnswer(
+        raise _no_answer(
             f"{connection.broker} took the request, but no drill server answered within {patience:g} s.",
+            connection,
             next_step="Servers of the live system do not answer this command; others: check that one runs "
             "(`snews-drill serve`).",
         )
+    answer = _visible(reply.reason)
     if reply.status != "done":
         raise NotAuthorised(
-            f"The drill server refused {command.value}: {reply.reason}",
+            f"The drill server refused {command.value}: {answer}",
             next_step="Ask the instructor; the token goes into SNEWS_DRILL_ADMIN_TOKEN, addresses into the contacts file.",
         )
     if verbose:
-        print(f"> {reply.reason}")
-    return CommandReply(command.value, True, reply.reason, milliseconds, reply.meta)
+        print(f"> {answer}")
+    return CommandReply(command.value, True, answer, milliseconds, reply.meta)
 
 
-class _Request:
-    """A command on its way, with the reader that waits for its answer."""
+def _visible(text: str) -> str:
+    # Whoever may write to the topic may answer: no character of it may steer the terminal.
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[:1000])
 
-    def __init__(self, request: Command, connection: Connection, *, firedrill_mode: bool) -> None:
-        self._request = request
-        self._connection = connection
-        self._topics = connection.topics(firedrill_mode=firedrill_mode)
 
-    def await_reply(self, patience: float) -> tuple[Command | None, float]:
-        """Send, and return the answer (None if there was none) and the milliseconds it took."""
-        deadline = time.monotonic() + patience
-        # The reader is there before the request leaves, so the answer cannot be missed.
-        reader = self._connection.open_reader([self._topics.connection], timeout=patience)
-        try:
-            started = time.perf_counter()
-            content = self._connection.dialect.command_to_object(self._request)
-            payload = self._connection.dialect.encode_command(self._request)
-            raise_undelivered(self._connection.send(self._topics.observations, [payload], timeout=patience), [content])
-            with waiting(f"the answer to {self._request.name.value}", patience):
-                return self._await(reader, deadline), (time.perf_counter() - started) * 1e3
-        finally:
-            reader.close()
-
-    def _await(self, reader: Reader, deadline: float) -> Command | None:
-        while (left := deadline - time.monotonic()) > 0:
-            for record in reader.read(timeout=min(left, 0.5)):
-                reply = self._answer_in(record)
-                if reply is not None:
-                    return reply
-        return None
-
-    def _answer_in(self, record: Record) -> Command | None:
-        try:
-            value = decode_record(record.value, record.content_format).value
-        except (UnreadableRecord, ValueError):
-            return None  # somebody else's
-        asked = self._request
-        is_ours = (
-            isinstance(value, Command)
-            and value.name is asked.name
-            and value.detector_name == asked.detector_name
-            and value.request_id == asked.request_id
-            and value.status != "sending"
-            and (value.time == asked.time or bool(asked.request_id))
-        )
-        return value if is_ours and isinstance(value, Command) else None
+def _no_answer(reason: str, connection: Connection, *, next_step: str) -> NoAnswer:
+    problem = connection.server_problem
+    return NoAnswer(f"{reason} {problem}".strip(), next_step=next_step)

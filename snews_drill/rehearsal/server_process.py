@@ -6,6 +6,7 @@ Started by the supervisor, which passes the admin token through the environment 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -14,16 +15,19 @@ import time
 from pathlib import Path
 
 from snews_drill.connection import Connection
-from snews_drill.errors import RehearsalError
+from snews_drill.errors import DrillError, RehearsalError
 from snews_drill.profiles import get_profile
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.launcher import find_rehearsal
 from snews_drill.rehearsal.server import DrillServer
-from snews_drill.settings import load_settings
+from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import Transport
 from snews_drill.wire.dialects import get_dialect
 
 ARCHIVE_NAME = "archive.sqlite3"
+
+#: Settings that may come on the command line; by default they are what the environment says.
+_FOLDERS = ("config_dir", "state_dir", "runtime_dir")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,39 +35,49 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="snews_drill.rehearsal.server_process")
     parser.add_argument("--broker", required=True)
     parser.add_argument("--rehearsal-dir", required=True, type=Path)
+    for folder in _FOLDERS:
+        parser.add_argument(f"--{folder.replace('_', '-')}", type=Path)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    profile = get_profile("rehearsal")
-    transport = Transport(chosen.broker)
-    transport.create_topics((*profile.firedrill.names(), *profile.test.names()))
-    connection = Connection(profile, transport, get_dialect(profile.dialect))
     try:
-        with Archive(chosen.rehearsal_dir / ARCHIVE_NAME) as archive:
-            server = DrillServer(
-                connection,
-                archive,
-                instance=_instance(chosen.broker),
-                is_private=True,
-                server_tag="snews_drill rehearsal",
-            )
-            parent = os.getppid()
-            with server:
-                # Where the system does not end children with their parent, an orphan ends itself.
-                while server.is_running and not done.wait(1.0) and os.getppid() == parent:
-                    pass
-    finally:
-        connection.close()
+        folders = {name: folder for name in _FOLDERS if (folder := getattr(chosen, name)) is not None}
+        _serve(chosen.broker, chosen.rehearsal_dir, load_settings().model_copy(update=folders), done)
+    except DrillError as error:
+        logging.getLogger("snews_drill.server").error("%s", error)  # noqa: TRY400 - it says all there is to say
+        return 1
     return 0
 
 
-def _instance(broker: str, timeout: float = 5.0) -> str:
+def _serve(broker: str, rehearsal_dir: Path, settings: DrillSettings, done: threading.Event) -> None:
+    parent = os.getppid()
+    profile = get_profile("rehearsal")
+    with contextlib.ExitStack() as stack:
+        transport = Transport(broker)
+        stack.callback(transport.close)
+        transport.create_topics((*profile.firedrill.names(), *profile.test.names()))
+        dialect = get_dialect(profile.dialect)
+        connection = stack.enter_context(Connection(profile, transport, dialect, settings=settings))
+        server = DrillServer(
+            connection,
+            stack.enter_context(Archive(rehearsal_dir / ARCHIVE_NAME)),
+            instance=_instance(broker, settings),
+            is_private=True,
+            server_tag="snews_drill rehearsal",
+        )
+        stack.enter_context(server)
+        # Where the system does not end children with their parent, an orphan ends itself.
+        while server.is_running and not done.wait(1.0) and os.getppid() == parent:
+            pass
+
+
+def _instance(broker: str, settings: DrillSettings, timeout: float = 5.0) -> str:
     """Return which life of the broker this is, from the rehearsal's state file."""
     deadline = time.monotonic() + timeout
     while True:
-        state = find_rehearsal(load_settings())
+        state = find_rehearsal(settings)
         if state is not None and state.broker == broker:
             return state.instance
         if time.monotonic() >= deadline:
