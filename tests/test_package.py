@@ -28,7 +28,7 @@ HEAVY = (
     "astropy",
     "matplotlib",
     "ipywidgets",
-    "itables",
+    "anywidget",
     "IPython",
 )
 

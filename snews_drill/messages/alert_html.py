@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: Detectors with a line of their own; the tutorial's drill has nineteen.
 MAX_LINES = 50
 
+#: Characters of a name; whole it is in the alert itself.
+_LONGEST_NAME = 48
+
 #: Notebooks typeset what stands between dollar signs, unless an element says no.
 AS_TEXT = "tex2jax_ignore mathjax_ignore"
 
@@ -51,14 +54,28 @@ def _detectors(alert: Alert) -> str:
     columns = (alert.detector_names, alert.neutrino_times_ns, alert.p_values)
     lines = list(zip_longest(*columns))[:MAX_LINES]
     body = "".join(
-        f"<tr><td>{_text(name or '–')}</td><td>{_time(time_ns)}</td><td>{_offset(time_ns, first_ns)}</td>"
-        f"<td>{'–' if p_value is None else format(p_value, '.4g')}</td></tr>"
+        _line(
+            "td",
+            (
+                _text(name or "–", _LONGEST_NAME),
+                _time(time_ns),
+                _offset(time_ns, first_ns),
+                "–" if p_value is None else format(p_value, ".4g"),
+            ),
+        )
         for name, time_ns, p_value in lines
     )
     left = len(alert.detector_names) - len(lines)
     more = f"<div>… and {left} more</div>" if left > 0 else ""
-    head = "<th>Detector</th><th>Neutrino time (UTC)</th><th>After the first</th><th>p-value</th>"
-    return f'<table class="sd-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+    head = _line("th", ("Detector", "Neutrino time (UTC)", "After the first", "p-value"))
+    return f'<table class="sd-table"><thead>{head}</thead><tbody>{body}</tbody></table>{more}'
+
+
+def _line(tag: str, cells: tuple[str, ...]) -> str:
+    """Return a line of a table: names may be broken, numbers not; notebooks would set all to the right."""
+    first, *others = cells
+    rest = "".join(f'<{tag} style="text-align:left;white-space:nowrap">{cell}</{tag}>' for cell in others)
+    return f'<tr><{tag} style="text-align:left;overflow-wrap:anywhere">{first}</{tag}>{rest}</tr>'
 
 
 def _facts(alert: Alert) -> Iterator[tuple[str, str]]:
@@ -80,5 +97,5 @@ def _offset(time_ns: int | None, first_ns: int) -> str:
     return "–" if time_ns is None else f"{(time_ns - first_ns) / 1e9:.6f} s"
 
 
-def _text(text: str) -> str:
-    return html.escape(visible(text), quote=True)
+def _text(text: str, longest: int = 120) -> str:
+    return html.escape(visible(text, longest), quote=True)
