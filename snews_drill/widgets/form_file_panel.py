@@ -46,7 +46,7 @@ class FilePanel:
         self.outcome = ipywidgets.HTML(layout={"flex": "1 1 0", "min_width": "0", "margin": "2px 0 2px 12px"})
         self.widget = ipywidgets.HBox(
             [self.path, self.load_button, self.save_button, self.replace_button, self.outcome],
-            layout={"align_items": "flex-start"},
+            layout={"align_items": "flex-start", "margin": "8px 0 0 0"},
         )
         self.widget.add_class("sd-form")
 

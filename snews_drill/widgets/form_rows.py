@@ -18,6 +18,14 @@ BUTTON_WIDTH = "54px"
 
 _LABELLED = {"description_width": LABEL_WIDTH}
 _MAX_ROWS = 12
+#: Characters that fit into one line of a list's field.
+_LINE_CHARACTERS = 40
+
+
+def _rows_for(text: str) -> int:
+    # As high as its text, within bounds: a scroll bar inside the notebook's own is hard to use.
+    lines = text[: _LINE_CHARACTERS * _MAX_ROWS].split("\n")
+    return min(max(2, sum(1 + len(line) // _LINE_CHARACTERS for line in lines)), _MAX_ROWS)
 
 
 def remark_html(remark: Remark) -> str:
@@ -90,7 +98,7 @@ class FieldRow:
                 if list(self.input.options) != options:
                     self.input.options = options
             elif self.field.kind == "list":
-                self.input.rows = min(max(2, text.count("\n") + 1), _MAX_ROWS)
+                self.input.rows = _rows_for(text)
             if self.input.value != text:
                 self.input.value = text
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -89,17 +90,16 @@ class MessageDraft:
         self.touched: set[str] = set()
         self.is_asked = False
         self._readings: dict[str, Reading] = {}
+        self._dialect_name = "1.3"
 
     @property
     def dialect_name(self) -> str:
-        """The dialect that messages are written in now.
-
-        Raises
-        ------
-        SettingsError
-            If the user's settings name none.
-        """
-        return (self.connection.dialect if self.connection is not None else current_dialect()).NAME
+        """The dialect that messages are written in now; as before where the user's settings cannot be read any more."""
+        # Who sends is told then that there is no destination; typing has to go on.
+        with contextlib.suppress(DrillError):
+            dialect = self.connection.dialect if self.connection is not None else current_dialect()
+            self._dialect_name = dialect.NAME
+        return self._dialect_name
 
     def type_text(self, name: str, text: str) -> None:
         """Put a text into a field, as a user types it; "now" in a time becomes the time."""
@@ -191,10 +191,7 @@ class MessageDraft:
 
     def build(self) -> Built:
         """Return the messages that this means, and what is wrong with them; prints and sends nothing."""
-        try:
-            dialect_name, tiers = self.dialect_name, self.tiers()
-        except DrillError as error:
-            return Built("1.3", None, (), (Problem("", "settings", error.reason, error.next_step),))
+        dialect_name, tiers = self.dialect_name, self.tiers()
         problems = self._own_problems(tiers)
         publisher = None
         # Without a detector there is nobody to speak for, and no message could be built.

@@ -215,7 +215,9 @@ class MessageForm:
         shown = self._sender.shown
         self._view.draw(shown.built, is_sent=self._sender.is_sent)
         code = f"from snews_drill import SNEWSTiersPublisher\n\n{self.python_line}\nmsg.send_to_snews()"
-        self._preview.draw(shown, code if shown.built.publisher is not None else "")
+        # While a field cannot be read the line would leave it out, and so not be the same.
+        is_same = shown.built.publisher is not None and not self._draft.unreadable()
+        self._preview.draw(shown, code if is_same else "")
         self._flow.panel.draw(shown, is_sent=self._sender.is_sent)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

@@ -51,9 +51,9 @@ function render({ model, el }) {
   const chosen = new Map(); // title -> whether the reader opened it, kept while the message changes
   function draw() {
     const cards = model.get("cards");
-    const parts = cards.map((card, place) => {
+    const parts = cards.map((card) => {
       const details = document.createElement("details");
-      details.open = chosen.has(card.title) ? chosen.get(card.title) : cards.length < 3 || place === 0;
+      details.open = chosen.has(card.title) ? chosen.get(card.title) : true;
       const summary = document.createElement("summary");
       summary.className = `sd-${card.kind}`;
       summary.textContent = card.title;
@@ -85,7 +85,8 @@ STYLE = """
 .sd-preview .sd-preview-label { padding: 6px 0 0 0; font-weight: 600; }
 .sd-preview .sd-preview-block { position: relative; }
 .sd-preview .sd-preview-block pre { margin: 2px 0 6px 0; padding: 8px 76px 8px 10px; white-space: pre-wrap;
-  overflow-wrap: anywhere; border-radius: 3px; line-height: 1.4; font-family: var(--jp-code-font-family, monospace);
+  overflow-wrap: anywhere; word-break: normal; border-radius: 3px;
+  line-height: 1.4; font-family: var(--jp-code-font-family, monospace);
   font-size: var(--jp-code-font-size, 12px); background: var(--jp-layout-color2, #f3f3f3);
   color: var(--jp-content-font-color1, #212121); }
 .sd-preview .sd-preview-copy { position: absolute; top: 5px; right: 6px; padding: 2px 8px; cursor: pointer;

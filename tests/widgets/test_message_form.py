@@ -404,6 +404,21 @@ def _sends(form: MessageForm) -> bool:
         return False
 
 
+def test_settings_that_break_while_the_form_is_open_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SNEWS_DRILL_HOME", str(tmp_path / "home"))
+    form = MessageForm("JUNO", detector_status="ON")
+    monkeypatch.setenv("SNEWS_DRILL_PROFILE", "nowhere")
+    type_into(form, "p_val", "0.5")
+    assert "There is no profile" in form._flow.panel.destination.value
+    click_send(form)
+    assert "There is no profile" in outcome(form)
+    monkeypatch.delenv("SNEWS_DRILL_PROFILE")
+    type_into(form, "p_val", "")
+    assert repr(form) == "MessageForm(JUNO: Heartbeat; 1 to send)"
+
+
 # A live broker -----------------------------------------------------------------------------------------------------
 
 
