@@ -58,10 +58,10 @@ def set_name(
         try:
             with screen.printing():
                 # The question is asked on the terminal itself.
-                chosen = names.set_name(name if name is not None else _asked(screen))
+                names.set_name(name if name is not None else _asked(screen))
         except EOFError:
             raise NameNotSet from None
-        screen.emit({"ok": True, "detector_name": chosen})
+        screen.emit({"ok": True, "detector_name": names.get_name()})
 
 
 def _asked(screen: Screen) -> str:

@@ -100,7 +100,7 @@ class RehearsalLook:
         self._connection = connection
         self._archive = archive
         self._started_ns = time.time_ns()
-        self._counts: dict[tuple[str, str], int] | None = None
+        self._seen: tuple[dict[tuple[str, str], int], int] | None = None
         self._shown: Shown | None = None
 
     def __call__(self) -> Shown:
@@ -115,10 +115,10 @@ class RehearsalLook:
         state = rehearsal.current_state() if rehearsal is not None else None
         if state is None:
             raise RehearsalError("The rehearsal has ended.", next_step="Start a new one: snews-drill serve")
-        counts = self._archive.counts()
-        if self._shown is None or counts != self._counts:
-            self._counts = counts
-            self._shown = self._look(counts)
+        seen = (self._archive.counts(), self._archive.alert_count())
+        if self._shown is None or seen != self._seen:
+            self._seen = seen
+            self._shown = self._look(seen[0])
         way = ("waiting", state.problem) if state.problem else ("listening", "")
         status = replace(self._shown.status, state=way[0], problem=way[1])
         return replace(self._shown, status=status)

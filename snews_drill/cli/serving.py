@@ -114,7 +114,8 @@ def _await_archive(folder: Path, timeout: float = 10.0) -> Archive:
     from snews_drill.rehearsal.server_process import ARCHIVE_NAME
 
     path, deadline = folder / ARCHIVE_NAME, time.monotonic() + timeout
-    while not path.exists():
+    # Opened after the server has begun to write: two that prepare one file at the same time would be in each other's way.
+    while not path.with_name(f"{ARCHIVE_NAME}-wal").exists():
         if time.monotonic() > deadline:
             raise ArchiveError(
                 f"The rehearsal's drill server has not begun within {timeout:g} s.",

@@ -127,7 +127,8 @@ def test_serve_keeps_the_rehearsal_and_tells_what_happens(
     serving = start("serve", "--json")
     first = json.loads(_line(serving, "listening", "stdout"))
     assert first["ok"] is True
-    snews_drill("publish", message_file("a.json"), message_file("b.json", detector_name="SK"))
+    published = snews_drill("publish", message_file("a.json"), message_file("b.json", detector_name="SK"))
+    assert published.code == 0, published.err
     status = json.loads(_line(serving, '"alert_type"', "stdout"))
     assert status["counts"]["CoincidenceTier"] == 2
     assert set(status["groups"][0]) == {"XENONnT", "Super-K"}
