@@ -22,6 +22,16 @@ from snews_drill.request import Request
 if TYPE_CHECKING:
     import pandas
 
+__all__ = [
+    "CommandReply",
+    "ConnectionReport",
+    "display_heartbeats",
+    "get_feedback",
+    "heartbeat_rows",
+    "reset_cache",
+    "test_connection",
+]
+
 #: Seconds to wait for the drill server. Source: the publishing tools 1.3.2 wait 10 s.
 PATIENCE_SECONDS = 10.0
 

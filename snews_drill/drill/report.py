@@ -107,4 +107,6 @@ class RehearsalReport:
             if self.alerts
             else ""
         )
-        return f"<b>{html.escape(self.scenario)} as {html.escape(self.detector)}</b><table>{rows}</table>{tail}"
+        return (
+            f"<b>{html.escape(self.scenario)} as {html.escape(self.detector)}</b><table>{rows}</table>{tail}"
+        )

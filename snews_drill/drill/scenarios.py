@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from snews_drill.connection import Connection
 from snews_drill.detectors import find_detector
-from snews_drill.errors import ScenarioError
+from snews_drill.errors import ScenarioError, UnknownDetector
 from snews_drill.messages.checks import check_times
 from snews_drill.messages.tiers import Tier
 from snews_drill.messages.times import NS_PER_SECOND, iso_micro, parse_utc_ns
@@ -28,6 +28,8 @@ from snews_drill.transport import Receipt, raise_undelivered
 SIDEREAL_DAY_NS = 86_164_090_500_000
 
 MAX_FILE_BYTES = 1 << 20
+
+_FILE_KEYS = frozenset({"title", "description", "is_test", "keeps_sky", "star", "observation"})
 
 
 class Star(BaseModel):
@@ -70,7 +72,10 @@ class ScenarioEvent(BaseModel):
     @field_validator("detector")
     @classmethod
     def _registered(cls, name: str) -> str:
-        return find_detector(name).name
+        try:
+            return find_detector(name).name
+        except UnknownDetector as error:
+            raise ValueError(error.reason) from error
 
 
 class Scenario(BaseModel):
@@ -148,7 +153,9 @@ class PlayedEvent:
 def list_scenarios() -> tuple[Scenario, ...]:
     """Return the scenarios that come with the package, by name, the tutorial's first."""
     folder = resources.files("snews_drill").joinpath("data/scenarios")
-    names = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    names = sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
     names.sort(key=lambda name: name != "betelgeuse")
     return tuple(load_scenario(name) for name in names)
 
@@ -168,13 +175,19 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     path = Path(text)
     if path.suffix != ".toml":
         known = ", ".join(s.removesuffix(".toml") for s in _packaged_names())
-        raise ScenarioError(f"There is no scenario {text!r:.100}.", next_step=f"Use one of {known}, or a .toml file.")
+        raise ScenarioError(
+            f"There is no scenario {text!r:.100}.", next_step=f"Use one of {known}, or a .toml file."
+        )
     try:
+        if path.exists() and not path.is_file():
+            raise ScenarioError(f"{path} is no file.", next_step="Give a .toml file.")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ScenarioError(f"{path} is larger than {MAX_FILE_BYTES:,} bytes.", next_step="Split it.")
         return _parse(path.stem, path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path} cannot be read: {error}.", next_step="Check the name and the folder.") from error
+        raise ScenarioError(
+            f"{path} cannot be read: {error}.", next_step="Check the name and the folder."
+        ) from error
 
 
 def _packaged_names() -> list[str]:
@@ -186,7 +199,9 @@ def _parse(name: str, text: str) -> Scenario:
     try:
         content: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"The scenario {name} is not TOML: {error}.", next_step="Correct that place.") from error
+        raise ScenarioError(
+            f"The scenario {name} is not TOML: {error}.", next_step="Correct that place."
+        ) from error
     try:
         start = content.pop("start", None)
         start_ns = parse_utc_ns(start if isinstance(start, str) else start.isoformat())
@@ -194,14 +209,28 @@ def _parse(name: str, text: str) -> Scenario:
         raise ScenarioError(
             f"The scenario {name} has no valid start.", next_step='Write start = "2023-02-07T12:00:00".'
         ) from error
+    unknown = content.keys() - _FILE_KEYS
+    if unknown:
+        raise ScenarioError(
+            f"The scenario {name} has no use for {sorted(unknown)[0]!r:.80}.",
+            next_step=f"A scenario has start, observation and {', '.join(sorted(_FILE_KEYS - {'observation'}))}.",
+        )
     try:
         return Scenario(name=name, start_ns=start_ns, events=content.pop("observation", ()), **content)
-    except (ValidationError, TypeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("?",), "msg": str(error)}
-        where = ".".join(str(part) for part in first["loc"])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = _place(first["loc"])
         raise ScenarioError(
             f"The scenario {name} cannot be used: {where}: {first['msg']}.", next_step=f"Correct {where}."
         ) from error
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Return a place as somebody who reads the file would name it: observation 3, p_val."""
+    parts = list(location)
+    if parts[:1] == ["events"]:
+        parts[:2] = [f"observation {int(parts[1]) + 1}" if len(parts) > 1 else "observation"]
+    return ", ".join(str(part) for part in parts)
 
 
 def play(
@@ -233,11 +262,17 @@ def play(
     Raises
     ------
     ScenarioError
-        If a message would fail its checks, before anything is sent.
+        If a message would fail its checks or a detector has no part, before anything is sent.
     DeliveryFailed
         If the broker does not acknowledge; what was sent before stays sent.
     """
     chosen = None if detectors is None else {find_detector(name).name for name in detectors}
+    strangers = sorted((chosen or set()) - set(scenario.detectors))
+    if strangers:
+        raise ScenarioError(
+            f"{strangers[0]} has no part in the scenario {scenario.name}.",
+            next_step=f"Choose among {', '.join(scenario.detectors)}.",
+        )
     now_ns = time.time_ns()
     zero_ns = scenario.zero_ns(now_ns) if when == "now" else when
     events = [event for event in scenario.events if chosen is None or event.detector in chosen]
@@ -281,5 +316,3 @@ def _content(
             next_step="Choose a time within the last 48 hours, or set is_test = true in the scenario.",
         )
     return content
-
-
