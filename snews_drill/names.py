@@ -34,9 +34,7 @@ def get_name(settings: DrillSettings | None = None) -> str:
     return find_detector(name).name
 
 
-def set_name(
-    name: str | None = None, *, settings: DrillSettings | None = None, verbose: bool = True
-) -> str | None:
+def set_name(name: str | None = None, *, settings: DrillSettings | None = None, verbose: bool = True) -> None:
     """Remember which detector the user is, in the user's configuration folder.
 
     Parameters
@@ -47,11 +45,6 @@ def set_name(
         Where to write; the user's own by default.
     verbose
         Whether to print who you are.
-
-    Returns
-    -------
-    str or None
-        The registered name; None if a chooser is shown and the choice is still open.
 
     Raises
     ------
@@ -65,7 +58,7 @@ def set_name(
     where = settings or load_settings()
     if name is None:
         if any(choose() for choose in choosers):
-            return None
+            return
         name = _ask(where.detector_name)
     found = find_detector(name)
     remember(where, detector_name=found.name)
@@ -76,7 +69,6 @@ def set_name(
         )
     if verbose:
         print(f"You are {found.name}")
-    return found.name
 
 
 def _ask(current: str | None) -> str:

@@ -299,11 +299,19 @@ def _problems_of(content: Any, dialect: Dialect, now_ns: int) -> list[Problem]:
         return [Problem("", "messages", f"{content!r:.60} is no message.", "Keep a list of dicts.")]
     message, problems = dialect.parse(content, is_strict=True)
     if message is None:
-        return problems
+        return problems + _problems_of_times(content, dialect, now_ns)
     problems = check_times(message, now_ns=now_ns)
     if not problems:
         dialect.canonicalise(content, message)
     return problems
+
+
+def _problems_of_times(content: Mapping[str, Any], dialect: Dialect, now_ns: int) -> list[Problem]:
+    """Return what is wrong with the times of a message whose p-value is wrong too: both are told at once."""
+    message, _ = (
+        dialect.parse({**content, "p_val": None}, is_strict=True) if "p_val" in content else (None, [])
+    )
+    return check_times(message, now_ns=now_ns) if message is not None else []
 
 
 def _problems_of_writing(content: Mapping[str, Any], dialect: Dialect) -> list[Problem]:

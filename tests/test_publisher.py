@@ -648,3 +648,9 @@ def test_building_quietly(capsys: pytest.CaptureFixture[str]) -> None:
     made = make(detector_status="ON", retract_latest=1, verbose=False)
     assert capsys.readouterr().out == ""
     assert made.messages[0]["meta"] == {"is_test": False}
+
+
+def test_a_wrong_time_is_told_beside_a_wrong_p_value() -> None:
+    """Both at once, so that nobody mends one and is sent back for the other."""
+    msg = SNEWSTiersPublisher(detector_name="LZ", neutrino_time="2025-01-01T00:00:00", p_val=5, verbose=False)
+    assert [problem.field for problem in msg.problems] == ["p_val", "neutrino_time"]
