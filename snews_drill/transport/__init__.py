@@ -8,7 +8,17 @@ acknowledged, every wait is bounded, and foreign errors become ours, with the ne
 from __future__ import annotations
 
 from snews_drill.transport.clients import find_credentials
+from snews_drill.transport.credential_store import (
+    Credential,
+    check_private,
+    delete_credential,
+    described,
+    store_credential,
+    store_path,
+    stored_credentials,
+)
 from snews_drill.transport.failures import raise_undelivered
+from snews_drill.transport.permissions import TopicRights
 from snews_drill.transport.producing import MAX_RECORD_BYTES
 from snews_drill.transport.reading import Reader, Start
 from snews_drill.transport.records import Receipt, Receipts, Record
@@ -17,13 +27,21 @@ from snews_drill.transport.writing import Transport
 
 __all__ = [
     "MAX_RECORD_BYTES",
+    "Credential",
     "Reader",
     "Receipt",
     "Receipts",
     "Record",
     "Start",
+    "TopicRights",
     "Transport",
+    "check_private",
+    "delete_credential",
+    "described",
     "find_credentials",
     "raise_undelivered",
+    "store_credential",
+    "store_path",
+    "stored_credentials",
     "versions",
 ]

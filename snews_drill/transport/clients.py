@@ -12,11 +12,26 @@ import hop.auth
 from confluent_kafka import KafkaError, KafkaException
 
 from snews_drill.errors import NotAuthenticated
+from snews_drill.transport.credential_store import ADD, load_store
 from snews_drill.transport.failures import AUTHENTICATION, translated
 
 #: librdkafka's messages go to this logger, never to the user's screen.
 _KAFKA_LOG = logging.getLogger("snews_drill.kafka")
 _KAFKA_LOG.addHandler(logging.NullHandler())
+
+
+#: adc-streaming, which hop-client stands on, writes its clients' settings to these logs at DEBUG, password and all.
+_LOGS_WITH_SETTINGS = ("adc-streaming.producer", "adc-streaming.consumer")
+
+
+def _is_harmless(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
+
+
+def keep_settings_out_of_logs() -> None:
+    """Leave out what adc-streaming logs at DEBUG, whatever level somebody chooses. May be called again."""
+    for name in _LOGS_WITH_SETTINGS:
+        logging.getLogger(name).addFilter(_is_harmless)  # the same filter is added once
 
 
 class ClientConfiguration:
@@ -31,6 +46,7 @@ class ClientConfiguration:
     """
 
     def __init__(self, broker: str, auth: hop.auth.Auth | None) -> None:
+        keep_settings_out_of_logs()
         self.broker = broker
         self.auth = auth
         self._noticed: tuple[float, KafkaError] | None = None
@@ -70,22 +86,19 @@ def find_credentials(broker: str) -> hop.auth.Auth:
     NotAuthenticated
         If there is no store, it is not private, or has none (or several) for this broker.
     """
-    add = "Add one with: snews-drill auth add"
+    missing = NotAuthenticated(f"There are no credentials for {broker}.", next_step=ADD)
+    stored = load_store()
     try:
-        found: hop.auth.Auth | None = hop.auth.select_matching_auth(hop.auth.load_auth(), broker)
-    except FileNotFoundError as error:
-        raise NotAuthenticated(f"There are no credentials for {broker}.", next_step=add) from error
-    except hop.auth.AmbiguousCredentialError as error:
+        found: hop.auth.Auth | None = hop.auth.select_matching_auth(stored, broker)
+    except hop.auth.AmbiguousCredentialError:
         raise NotAuthenticated(
             f"There are several credentials for {broker}.",
-            next_step="Remove all but one: snews-drill auth remove NAME",
-        ) from error
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise NotAuthenticated(
-            f"The credentials for {broker} cannot be used: {str(error)[:300]}", next_step=add
-        ) from error
+            next_step="Remove all but one: snews-drill auth remove NAME@HOST",
+        ) from None
+    except RuntimeError:  # none matches; hop's words would name the others
+        raise missing from None
     if found is None:
-        raise NotAuthenticated(f"There are no credentials for {broker}.", next_step=add)
+        raise missing
     return found
 
 

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from snews_drill.errors import BrokerUnreachable, TransportError
 from snews_drill.transport.clients import ClientConfiguration, list_topics
 from snews_drill.transport.failures import translated
+from snews_drill.transport.permissions import TopicRights, describe_rights
 from snews_drill.transport.producing import (
     MAX_RECORD_BYTES,
     OVERHEAD_BYTES,
@@ -220,6 +221,16 @@ class Transport:
         """
         client = self._admin()
         list_topics(client, self._configuration, timeout)
+
+    def rights(self, topics: Iterable[str], *, timeout: float = 5.0) -> dict[str, TopicRights]:
+        """Return what the broker says that we may do with topics; nothing is written.
+
+        Raises
+        ------
+        TransportError
+            If the broker does not answer within `timeout` seconds.
+        """
+        return describe_rights(self._admin(), self.broker, topics, timeout)
 
     def create_topics(self, names: Iterable[str], *, timeout: float = 10.0) -> None:
         """Make the topics that do not exist yet.
