@@ -14,7 +14,7 @@ from snews_drill.names import get_name
 from snews_drill.profiles import Profile, Topics, get_profile
 from snews_drill.rehearsal.launcher import SERVER_MODULE, Rehearsal, ensure_rehearsal
 from snews_drill.settings import DrillSettings, load_settings
-from snews_drill.transport import Reader, Receipt, Start, Transport, find_credentials
+from snews_drill.transport import Reader, Receipt, Start, TopicRights, Transport, find_credentials
 from snews_drill.wire.dialects import Dialect, get_dialect
 from snews_drill.wire.payload import Payload
 
@@ -126,6 +126,15 @@ class Connection:
     def check(self, *, timeout: float = 5.0) -> None:
         """Return if the broker answers within `timeout` seconds; raise a TransportError if not."""
         self._transport.check(timeout=timeout)
+
+    def rights(self, topics: Sequence[str], *, timeout: float = 5.0) -> dict[str, TopicRights]:
+        """Return what the broker says that you may do with topics; nothing is written. See `Transport.rights`."""
+        return self._transport.rights(topics, timeout=timeout)
+
+    def make_topics(self, *, timeout: float = 10.0) -> None:
+        """Make the profile's topics, on a broker of your own; those that exist are left alone."""
+        names = (*self.profile.firedrill.names(), *self.profile.test.names())
+        self._transport.create_topics(names, timeout=timeout)
 
     def close(self) -> None:
         """Give back what it holds. May be called twice."""
