@@ -9,7 +9,7 @@ from snews_drill.doctor.findings import Finding
 from snews_drill.doctor.patient import Echo, Patient
 from snews_drill.errors import UnreadableRecord
 from snews_drill.messages.commands import Command, CommandName
-from snews_drill.remote import ConnectionReport, test_connection
+from snews_drill.remote import PATIENCE_SECONDS, ConnectionReport, test_connection
 from snews_drill.transport import Reader, Record
 from snews_drill.wire.dialects import decode_record
 
@@ -68,7 +68,9 @@ def look_at_server(patient: Patient) -> Finding:
     # A reader of our own beside the test's: the time that the echo bears says something about the clocks.
     reader = connection.open_reader([connection.topics().connection], timeout=patient.timeout)
     try:
-        report = test_connection(patience=patient.timeout, connection=connection, verbose=False)
+        # A rehearsal that was started for this may take some seconds until its server answers.
+        patience = patient.timeout if patient.known_profile.is_live else max(patient.timeout, PATIENCE_SECONDS)
+        report = test_connection(patience=patience, connection=connection, verbose=False)
         received = time.time()
         patient.echo = Echo(received - report.milliseconds / 1e3, received, _stamped(reader, report))
     finally:
