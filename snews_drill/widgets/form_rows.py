@@ -19,7 +19,7 @@ BUTTON_WIDTH = "54px"
 _LABELLED = {"description_width": LABEL_WIDTH}
 _MAX_ROWS = 12
 #: Characters that fit into one line of a list's field.
-_LINE_CHARACTERS = 40
+_LINE_CHARACTERS = 32
 
 
 def _rows_for(text: str) -> int:
