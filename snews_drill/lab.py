@@ -29,7 +29,8 @@ def packaged_notebooks() -> Path:
         if (folder / FIRST_NOTEBOOK).is_file():
             return folder
     raise SettingsError(
-        "This installation came without the guided notebooks.", next_step="Install snews_drill again from its source."
+        "This installation came without the guided notebooks.",
+        next_step="Install snews_drill again from its source.",
     )
 
 

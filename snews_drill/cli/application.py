@@ -11,7 +11,18 @@ from typing import Annotated, Any
 
 import typer
 
-from snews_drill.cli import drilling, identity, listening, notebooks, publishing, requesting, schema, serving
+from snews_drill.cli import (
+    credentials,
+    doctor,
+    drilling,
+    identity,
+    listening,
+    notebooks,
+    publishing,
+    requesting,
+    schema,
+    serving,
+)
 from snews_drill.cli.options import JsonOption
 from snews_drill.cli.screen import Screen, command
 from snews_drill.cli.text import visible
@@ -24,7 +35,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback with local variables could show a token
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (drilling, notebooks, serving, identity, publishing, listening, requesting, schema):
+for _module in (
+    drilling,
+    notebooks,
+    serving,
+    identity,
+    credentials,
+    doctor,
+    publishing,
+    listening,
+    requesting,
+    schema,
+):
     _module.register(app)
 
 

@@ -31,8 +31,8 @@ def run_nbval(notebook: Path, home: Path) -> subprocess.CompletedProcess[str]:
     """Compare a notebook's outputs with those of a fresh run; bounded by two minutes."""
     return subprocess.run(
         [
-            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", "--import-mode=prepend", "-o", "addopts=",
-            "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", f"--nbval-sanitize-with={SANITIZE}",
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", "-o", "addopts=",
+            "--import-mode=prepend", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", f"--nbval-sanitize-with={SANITIZE}",
             "--rootdir", str(home), "-c", os.devnull, str(notebook),
         ],
         env={**os.environ, "SNEWS_DRILL_HOME": str(home), "JUPYTER_PLATFORM_DIRS": "1"},
@@ -93,7 +93,9 @@ def test_nearly_every_output_is_compared(capsys: pytest.CaptureFixture[str]) -> 
             if _IGNORED in cell.source:
                 ignored += bool(cell.outputs)
                 line = next(line for line in cell.source.splitlines() if _IGNORED in line)
-                assert len(line.removeprefix(_IGNORED).strip(" :-")) > 10, f"{notebook.name}: {line} does not say why"
+                assert len(line.removeprefix(_IGNORED).strip(" :-")) > 10, (
+                    f"{notebook.name}: {line} does not say why"
+                )
     with capsys.disabled():
         print(f"\n{with_output - ignored} of {with_output} code cells with output are compared")
     assert with_output - ignored >= COMPARED_SHARE * with_output
