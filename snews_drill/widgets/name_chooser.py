@@ -92,15 +92,16 @@ class NameChooser(Shown):
         try:
             if self.name is None:
                 raise NameNotSet
-            name = set_name(self.name, settings=self._settings, verbose=False)
+            name = self.name
+            set_name(name, settings=self._settings, verbose=False)
         except DrillError as error:
             self._said.value = error_html(error)
             raise
         # Not read again: settings that were given are a value, and still say what they said.
         self._said.value = note("ok", f"You are {name}.")
-        if self._on_remembered is not None and name is not None:
+        if self._on_remembered is not None:
             self._on_remembered(name)
-        return name or ""
+        return name
 
     def _press(self, _: object) -> None:
         with contextlib.suppress(DrillError):  # it is shown

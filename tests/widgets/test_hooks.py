@@ -90,7 +90,7 @@ def test_set_name_without_a_name_shows_the_chooser(
 ) -> None:
     """And leaves the choice open."""
     hooks.install()
-    assert snews_drill.names.set_name(settings=settings) is None
+    snews_drill.names.set_name(settings=settings)
     assert displayed[0].startswith("NameChooser(")
 
 
