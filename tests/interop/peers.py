@@ -102,7 +102,7 @@ def _python_of(folder: Path) -> Path:
 def _install(python: str, folder: Path, peer: Peer) -> None:
     # The versions this project locks for itself must not be forced on the peers.
     environment = {name: value for name, value in os.environ.items() if name not in ("PIP_CONSTRAINT", "PYTHONPATH")}
-    install = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--only-binary", ":all:"]
+    install = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
     # snews-pt 1.3.2's requirements are complete as listed; so are the others': the resolver has nothing to decide.
     for command in (
         [python, "-m", "venv", str(folder)],

@@ -53,7 +53,9 @@ def from_the_beginning() -> None:
 
 def test_connection() -> None:
     snews_pt_utils.set_env(ENV_FILE)
-    confirmed = remote_commands.test_connection(detector_name=job["detector"], patience=job["patience"])
+    confirmed = remote_commands.test_connection(
+        detector_name=job["detector"], patience=job["patience"], start_at=job.get("start_at", "LATEST")
+    )
     guard.report(job, confirmed=confirmed)
 
 
