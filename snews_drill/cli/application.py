@@ -131,8 +131,12 @@ def _show_logs_harmless() -> None:
     # What our own parts warn of the commands tell themselves; without this, Python would print logs as they are.
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
+    # What the Kafka client says comes as an error with a next step, once; not twenty times a second.
     handler.addFilter(
-        lambda record: record.levelno >= logging.ERROR or not record.name.startswith("snews_drill")
+        lambda record: (
+            not record.name.startswith("snews_drill")
+            or (record.levelno >= logging.ERROR and record.name != "snews_drill.kafka")
+        )
     )
     handler.setFormatter(_Harmless("%(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)

@@ -1,8 +1,7 @@
-"""`set-name` and `auth`: who you are."""
+"""`set-name`: who you are."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import Annotated
 
@@ -20,16 +19,8 @@ from snews_drill.cli.text import visible
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
+    """Add the command to the application."""
     app.command("set-name")(set_name)
-    app.command(
-        "auth",
-        context_settings={
-            "allow_extra_args": True,
-            "ignore_unknown_options": True,
-            "allow_interspersed_args": False,
-        },
-    )(auth)
 
 
 def set_name(
@@ -96,28 +87,3 @@ def _show_roster(screen: Screen) -> None:
     screen.show(table)
     listed = [{"number": d.number, "name": d.name, "spellings": d.spellings} for d in roster()]
     screen.emit({"ok": True, "detectors": listed})
-
-
-def auth(
-    context: typer.Context,
-    profile: ProfileOption = None,
-    firedrill: FiredrillOption = True,  # noqa: ARG001 - every command takes it
-    is_json: JsonOption = False,
-) -> None:
-    """Keep credentials for the live broker: add, list, remove, locate.
-
-    What follows is handed to hop-client's own `hop auth`, which asks for the password without showing it and keeps it in
-    a private file.
-    """
-    with command(is_json) as screen:
-        check_profile(profile)
-        words = [sys.executable, "-P", "-m", "hop", "auth", *(context.args or ["--help"])]
-        done = subprocess.run(words, check=False, stdout=subprocess.PIPE if is_json else None, text=True)  # noqa: S603
-        if done.returncode:
-            from snews_drill.errors import NotAuthenticated
-
-            raise NotAuthenticated(
-                f"hop auth ended with exit code {done.returncode}.",
-                next_step="What it said stands above; credentials are added with: snews-drill auth add",
-            )
-        screen.emit({"ok": True, "output": (done.stdout or "").splitlines()})

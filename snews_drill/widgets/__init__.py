@@ -8,16 +8,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from snews_drill.widgets.alert_table import AlertTable
     from snews_drill.widgets.connection_panel import ConnectionPanel
+    from snews_drill.widgets.credentials_form import CredentialsForm
+    from snews_drill.widgets.doctor_panel import DoctorPanel
     from snews_drill.widgets.drill_guide import DrillGuide
     from snews_drill.widgets.heartbeat_panel import HeartbeatPanel
     from snews_drill.widgets.message_form import MessageForm
     from snews_drill.widgets.name_chooser import NameChooser
 
-__all__ = ["AlertTable", "ConnectionPanel", "DrillGuide", "HeartbeatPanel", "MessageForm", "NameChooser"]
+__all__ = [
+    "AlertTable",
+    "ConnectionPanel",
+    "CredentialsForm",
+    "DoctorPanel",
+    "DrillGuide",
+    "HeartbeatPanel",
+    "MessageForm",
+    "NameChooser",
+]
 
 _HOMES = {
     "AlertTable": "alert_table",
     "ConnectionPanel": "connection_panel",
+    "CredentialsForm": "credentials_form",
+    "DoctorPanel": "doctor_panel",
     "DrillGuide": "drill_guide",
     "HeartbeatPanel": "heartbeat_panel",
     "MessageForm": "message_form",
