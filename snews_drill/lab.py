@@ -90,6 +90,7 @@ def lab_command(folder: Path, *, port: int | None = None, opens_browser: bool = 
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
         "--LabApp.news_url=None",  # nothing is fetched from elsewhere
+        "--ServerApp.answer_yes=True",  # Ctrl-C ends it; a question would be answered to nobody
     ]
     if port is not None:
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
@@ -120,9 +121,20 @@ def run_lab(folder: Path, *, port: int | None = None, opens_browser: bool = True
         try:
             return process.wait()
         except KeyboardInterrupt:
-            # The terminal sent it to JupyterLab as well, which asks whether it should end.
-            return process.wait(timeout=30)
+            return 0  # the way to end it; a terminal has told JupyterLab as well, a service manager has not
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(timeout=10)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes], timeout: float = 15.0) -> None:
+    """Have JupyterLab end its kernels and itself; what does not end in time is killed."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(timeout)
+    except BaseException as error:
+        process.kill()
+        process.wait(timeout)
+        if not isinstance(error, subprocess.TimeoutExpired):  # Ctrl-C again
+            raise

@@ -31,6 +31,8 @@ def lab(
 ) -> None:
     """Open JupyterLab on the guided notebooks, with the rehearsal ready."""
     with command(is_json) as screen:
+        import signal
+
         from snews_drill.lab import prepare_notebooks, run_lab
 
         prepared = prepare_notebooks(folder)
@@ -38,6 +40,7 @@ def lab(
         screen.note(f"The notebooks are in {prepared}")
         if prepare_only:
             return
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # JupyterLab must not outlive the command
         code = run_lab(prepared, port=port, opens_browser=browser)
         if code:
             raise typer.Exit(1)
