@@ -32,7 +32,8 @@ def run_nbval(notebook: Path, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default",
-            "-o", "addopts=", "--import-mode=prepend", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", f"--nbval-sanitize-with={SANITIZE}",
+            "-o", "addopts=", "--import-mode=prepend", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60",
+            f"--nbval-sanitize-with={SANITIZE}",
             "--rootdir", str(home), "-c", os.devnull, str(notebook),
         ],
         env={**os.environ, "SNEWS_DRILL_HOME": str(home), "JUPYTER_PLATFORM_DIRS": "1"},
