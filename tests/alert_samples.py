@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from broker_stand import credential_for
+
 from snews_drill.connection import Connection
 from snews_drill.messages.alert import Alert
 from snews_drill.messages.times import iso_micro
@@ -87,7 +89,8 @@ def open_stage(
             observations=f"{label}.observations", alerts=f"{label}.alerts", connection=f"{label}.connection"
         )
         profile = profile.model_copy(update={"firedrill": topics})
-    ours, transport = Transport(broker_address), Transport(broker_address)
+    auth = credential_for(broker_address)
+    ours, transport = Transport(broker_address, auth=auth), Transport(broker_address, auth=auth)
     with Connection(profile, ours, get_dialect("1.3"), rehearsal=rehearsal, settings=settings) as connection:
         try:
             stage = Stage(connection, transport)

@@ -9,14 +9,37 @@ from pathlib import Path
 
 import psutil
 import pytest
+from broker_stand import EmbeddedStand, KafkaStand, Stand, open_connection_on
+from messages_to_send import Alerts
 from waiting import wait_for
 
+from snews_drill.connection import Connection
+from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.rehearsal.launcher import stop_rehearsal
+from snews_drill.rehearsal.server import DrillServer
 from snews_drill.settings import DrillSettings
 
 #: Threads that libraries keep for the whole life of the process.
 _KEPT_THREADS = ("pydevd", "IPython", "asyncio_", "ThreadPoolExecutor")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the suites that move messages run on either broker."""
+    parser.addoption(
+        "--broker", choices=("embedded", "kafka"), default="embedded", help="which broker messages go through"
+    )
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaStand]:
+    """Apache Kafka with SASL_SSL; one for the whole run, because it takes seconds to start."""
+    from kafka_broker import fetch
+
+    fetch.require_parts()
+    stand = KafkaStand(tmp_path_factory.mktemp("apache-kafka"))
+    yield stand
+    stand.kafka.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +65,56 @@ def settings(tmp_path: Path) -> Iterator[DrillSettings]:
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[EmbeddedBroker]:
-    """An embedded broker, shared by the tests of one module."""
+def broker(request: pytest.FixtureRequest) -> Iterator[EmbeddedBroker | KafkaStand]:
+    """The broker of `--broker`, shared by the tests of one module (the whole run for Apache Kafka)."""
+    if request.config.getoption("--broker") == "kafka":
+        yield request.getfixturevalue("apache_kafka")
+        return
     with EmbeddedBroker() as broker:
         yield broker
+
+
+@pytest.fixture
+def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A broker that the test may kill and freeze: an embedded one of its own, or the run's Apache Kafka."""
+    if request.config.getoption("--broker") == "kafka":
+        kafka = request.getfixturevalue("apache_kafka")
+        kafka.start()
+        yield kafka
+        kafka.start()
+        return
+    stand = EmbeddedStand()
+    yield stand
+    stand.kill()
+
+
+@pytest.fixture
+def connection(broker: Stand, settings: DrillSettings) -> Iterator[Connection]:
+    """A connection on topics of this test's own, for a user who is XENONnT."""
+    with open_connection_on(broker, settings.model_copy(update={"detector_name": "XENONnT"})) as connection:
+        yield connection
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """An empty archive."""
+    with Archive(tmp_path / "archive" / "archive.sqlite3") as archive:
+        yield archive
+
+
+@pytest.fixture
+def server(connection: Connection, archive: Archive) -> Iterator[DrillServer]:
+    """A drill server on `connection` that keeps everything in `archive`."""
+    with DrillServer(connection, archive) as server:
+        yield server
+
+
+@pytest.fixture
+def alerts(connection: Connection) -> Iterator[Alerts]:
+    """The alerts of the fire-drill topic, from the beginning."""
+    found = Alerts(connection)
+    yield found
+    found.close()
 
 
 def wait_until_empty(find: object, timeout: float = 3.0) -> set[object]:
@@ -70,7 +139,15 @@ def _new_threads(before: set[threading.Thread]) -> set[str]:
 
 
 def _children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
+    """Find our child processes; the Apache Kafka of the whole run is none of a single test's."""
+    return {child.pid for child in psutil.Process().children(recursive=True) if not _is_kafka(child)}
+
+
+def _is_kafka(process: psutil.Process) -> bool:
+    try:
+        return "kafka.Kafka" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def _processes_that_mention(text: str) -> set[int]:

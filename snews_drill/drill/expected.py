@@ -25,7 +25,7 @@ class Expected:
     def largest(self) -> frozenset[str]:
         """The detectors of the largest alert; empty if there is none."""
         named: list[tuple[str, ...]] = [names for _, names in self.alerts]
-        return frozenset(max(named, key=len, default=()))
+        return frozenset(max(named, key=lambda names: len(names), default=()))
 
 
 def expected_alerts(scenario: Scenario, detector: str) -> Expected:

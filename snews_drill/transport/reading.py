@@ -27,6 +27,9 @@ _FETCH_WAIT_MS = 500
 #: gives it more time, step by step up to this, ms.
 _LONGEST_FETCH_WAIT_MS = 5_000
 
+#: How long to look for the record before a position that seems to lie beyond the end, seconds.
+_LOOK_BACK_SECONDS = 1.0
+
 Start = Literal["now", "beginning"] | Mapping[tuple[str, int], int]
 
 
@@ -68,6 +71,7 @@ class Reader:
         self._is_closed = False
         self._pending: TransportError | None = None
         self._positions: dict[tuple[str, int], int] = {}
+        self._last_timestamps: dict[tuple[str, int], int] = {}
         self._wait_ms = _LOOPBACK_FETCH_WAIT_MS if self._configuration.is_loopback else _FETCH_WAIT_MS
         self._next_stall_check = time.monotonic() + self._STALL_SECONDS
         self._behind_at: dict[tuple[str, int], int] | None = None
@@ -137,8 +141,10 @@ class Reader:
         if messages and limit > 1:
             messages += self._consumer.consume(limit - 1, 0)
         has_come = any(message.error() is None for message in messages)
-        if self._down_since is not None and self._is_other_life(has_come=has_come):
-            return []  # they come again, with everything that came before them
+        if self._down_since is not None and (has_come or time.monotonic() >= self._next_probe):
+            self._next_probe = time.monotonic() + self._PROBE_SECONDS
+            self._resume()
+            return []  # what came just now comes again
         if not messages and self._down_since is None and time.monotonic() >= self._next_stall_check:
             self._mend_stall()
         records = [record for message in messages if (record := self._record(message)) is not None]
@@ -171,6 +177,7 @@ class Reader:
             return None
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         self._positions[topic, partition] = offset + 1
+        self._last_timestamps[topic, partition] = message.timestamp()[1]
         content_format = None
         for key, value in message.headers() or ():
             if key == "_format" and isinstance(value, bytes):
@@ -184,25 +191,24 @@ class Reader:
             self._down_since = time.time()
             self._next_probe = 0.0
 
-    def _is_other_life(self, *, has_come: bool) -> bool:
-        """Look after a lost broker: note that it is back, and begin anew if it came back without its content."""
-        if not has_come and time.monotonic() < self._next_probe:
-            return False
-        self._next_probe = time.monotonic() + self._PROBE_SECONDS
+    def _resume(self) -> None:
+        """Go on after an outage: where it was, or from the beginning if the broker came back without its content."""
         try:
-            if not has_come and not self._has_topics():
-                return False
             current = self._instance() if self._instance else None
-            if current is None and self._known_instance is not None:
-                return False  # nobody can tell just now
-            if current != self._known_instance:
-                self._assign("beginning", 1.0)
-                self._known_instance, self._down_since = current, None
-                return True
+            if not self._has_topics() or (current is None and self._known_instance is not None):
+                return  # not there yet, or nobody can tell just now
+            is_same = current == self._known_instance and self._has_what_was_read()
+            self._assign(self.positions if is_same else "beginning", 2.0)
         except (KafkaException, TransportError):
-            return has_come
-        self._down_since = None
-        return False
+            return
+        self._known_instance, self._down_since = current, None
+
+    def _has_what_was_read(self) -> bool:
+        """Tell whether the broker still has the last record that was read of each partition."""
+        return all(
+            self._timestamp_of(topic, partition, self._positions[topic, partition] - 1) == timestamp
+            for (topic, partition), timestamp in self._last_timestamps.items()
+        )
 
     def _mend_stall(self) -> None:
         """Give the broker more time for a fetch if there is something that it did not hand over for two looks."""
@@ -238,6 +244,8 @@ class Reader:
     def _assign(self, start: Start, timeout: float, is_cancelled: Callable[[], bool] | None = None) -> None:
         deadline = time.monotonic() + timeout
         assignment = []
+        if start == "beginning":
+            self._last_timestamps.clear()
         for topic in self._topics:
             left = max(deadline - time.monotonic(), 0.05)
             found = list_topics(self._consumer, self._configuration, left, topic, is_cancelled)
@@ -255,12 +263,28 @@ class Reader:
         self._consumer.assign(assignment)
 
     def _offset(self, topic: str, partition: int, start: Start, deadline: float) -> int:
-        if not isinstance(start, str) and (topic, partition) in start:
-            return start[topic, partition]
+        asked = start.get((topic, partition)) if not isinstance(start, str) else None
+        place = TopicPartition(topic, partition)
         try:
             first, end = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=max(deadline - time.monotonic(), 0.05)
+                place, timeout=max(deadline - time.monotonic(), 0.05)
             )
         except KafkaException as error:
             raise translated(error.args[0], broker=self._configuration.broker, topic=topic) from error
-        return int(end if start == "now" else first)
+        if asked is None:
+            return int(end if start == "now" else first)
+        if asked <= end or self._timestamp_of(topic, partition, asked - 1) is not None:
+            return asked
+        return int(first)  # the broker lost its content and is another one now
+
+    def _timestamp_of(self, topic: str, partition: int, offset: int) -> int | None:
+        """Return when a record was written (ms since 1970, UTC), None if the broker has none; takes the assignment away.
+
+        The end that the embedded broker tells is that of the first record of the last batch, and from beyond the real end
+        it answers no fetch, not even with an error. So what lies before a position tells whether the position is good.
+        """
+        self._consumer.assign([TopicPartition(topic, partition, offset)])
+        for message in self._consumer.consume(1, _LOOK_BACK_SECONDS):
+            if message.error() is None and message.offset() == offset:
+                return int(message.timestamp()[1])
+        return None
