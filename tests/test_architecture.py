@@ -28,6 +28,10 @@ TESTED_ELSEWHERE = {
     "__init__.py": "tests/test_package.py",
     # Each verb is tried as users type it.
     "cli/": "tests/cli/test_commands.py",
+    # The doctor is tried as users have it: on good and on broken set-ups.
+    "doctor/": "tests/test_doctor.py",
+    "transport/permissions.py": "tests/test_doctor.py",
+    "transport/credential_store.py": "tests/test_credentials.py",
     # Parts of one dialect: what they do shows in what is written and read.
     "wire/commands_3.py": "tests/wire/test_dialect_3.py",
     "wire/own_fields_3.py": "tests/wire/test_dialect_3.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ipywidgets
@@ -255,10 +255,10 @@ class CredentialsForm(Shown):
         place = self._choice.value
         if place is None or not 0 <= place < len(self.credentials):
             raise SettingsError("No credential is chosen.", next_step="Add one, or choose one from the list.")
-        return self.credentials[place]
+        return self.credentials[int(place)]
 
     @contextlib.contextmanager
-    def _showing(self) -> Any:
+    def _showing(self) -> Iterator[None]:
         try:
             yield
         except DrillError as error:
