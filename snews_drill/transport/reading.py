@@ -85,7 +85,8 @@ class Reader:
     def _make_consumer(self) -> Consumer:
         config = _ConsumerConfig(
             broker_urls=[self._configuration.broker],
-            group_id=f"snews_drill-{uuid.uuid4().hex}",
+            # Brokers with permissions allow each user the groups that begin with their name, as hop-client makes them.
+            group_id=f"{getattr(self._configuration.auth, 'username', 'snews_drill')}-{uuid.uuid4().hex}",
             auth=self._configuration.auth,
             error_callback=self._note,
             reconnect_max_time=timedelta(seconds=1),
