@@ -109,6 +109,8 @@ class Outgoing:
         "alert" or "reply".
     message_id : str
         An alert's id; "" for replies.
+    made_ns : int
+        When it was decided, ns since 1970 (UTC); for an echo that has to wait, when it is due.
     """
 
     topic: str

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from snews_drill.errors import DrillError, InvalidMessage
 from snews_drill.messages.checks import check_times
-from snews_drill.messages.commands import Command
+from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Heartbeat, Retraction
 from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND
 from snews_drill.rehearsal.archive import Archive, ArchivedRecord, Outgoing
@@ -33,6 +33,11 @@ _LOG = logging.getLogger("snews_drill.server")
 
 #: How far a sender's clock may be ahead of ours, ns.
 CLOCK_TOLERANCE_NS = 10 * NS_PER_SECOND
+
+#: How long the echo of the published client's connection test waits, ns. snews_pt 3.0.0 reads from the end of the topic, and
+#: its consumer finds that end about 0.1 s after the test was written (measured on loopback): a quicker echo lies before it
+#: and is never seen. The client looks after 8 s; the published server needs about 1 s.
+ECHO_DELAY_NS = 2 * NS_PER_SECOND
 
 #: Longest name and reason that are kept, characters.
 _MAX_NAME, _MAX_REASON = 200, 2000
@@ -292,7 +297,8 @@ class Intake:
         topic = exercise.topics.connection
         reply, later = self._desk.answer(command, exercise, now_ns=batch.received_ns)
         if later is None:
-            self._queue_reply(reply, topic, dialect_name, batch.received_ns)
+            due_ns = batch.received_ns + (ECHO_DELAY_NS if _listens_late(command, dialect_name) else 0)
+            self._queue_reply(reply, topic, dialect_name, due_ns)
             batch.has_outgoing = True
         else:
             batch.mails.append(MailTask(command, later, topic, dialect_name))
@@ -303,6 +309,11 @@ class Intake:
     def _queue_reply(self, reply: Command, topic: str, dialect_name: str, now_ns: int) -> None:
         payload = get_dialect(dialect_name).encode_command(reply)
         self._archive.queue(Outgoing(topic, "reply", "", payload.content, payload.content_format, now_ns))
+
+
+def _listens_late(command: Command, dialect_name: str) -> bool:
+    """Tell whether a connection test is the published client's, which gives its tests a uuid; ours has none."""
+    return command.name is CommandName.TEST_CONNECTION and dialect_name == "3" and bool(command.request_id)
 
 
 def _false_alarm(batch: _Batch, coincident: int) -> str:

@@ -81,7 +81,9 @@ def stage(
 ) -> Iterator[Stage]:
     """Everything on topics of this test's own."""
     label = request.node.name.translate(str.maketrans("[]. ", "____"))[:60]
-    topics = Topics(observations=f"{label}.observations", alerts=f"{label}.alerts", connection=f"{label}.connection")
+    topics = Topics(
+        observations=f"{label}.observations", alerts=f"{label}.alerts", connection=f"{label}.connection"
+    )
     troupe = Troupe(broker.address, topics.model_dump(), tmp_path)
     with _opened(Transport(broker.address)) as transport, ExitStack() as stack:
         transport.create_topics(topics.names())

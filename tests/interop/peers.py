@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from waiting import wait_for
-
 from kafka_broker.fetch import cache_folder
+from waiting import wait_for
 
 #: The Pythons that the locked versions have wheels for. Source: Requires-Python of snews_cs 3.0.1.
 PYTHONS = ((3, 11), (3, 12))
@@ -101,7 +100,9 @@ def _python_of(folder: Path) -> Path:
 
 def _install(python: str, folder: Path, peer: Peer) -> None:
     # The versions this project locks for itself must not be forced on the peers.
-    environment = {name: value for name, value in os.environ.items() if name not in ("PIP_CONSTRAINT", "PYTHONPATH")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("PIP_CONSTRAINT", "PYTHONPATH")
+    }
     install = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
     # snews-pt 1.3.2's requirements are complete as listed; so are the others': the resolver has nothing to decide.
     for command in (

@@ -19,7 +19,11 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(120, func_only=True)]
 Moment = Callable[[float], str]
 Note = Callable[[str, str, str], None]
 
-_COMMON = {"detector_name": "XENONnT", "meta": {"run": 7, "notes": ["a", None, 0.5], "ü": True}, "is_firedrill": True}
+_COMMON = {
+    "detector_name": "XENONnT",
+    "meta": {"run": 7, "notes": ["a", None, 0.5], "ü": True},
+    "is_firedrill": True,
+}
 
 
 def _models(moment: Moment) -> list[tuple[str, dict[str, Any]]]:
@@ -32,7 +36,10 @@ def _models(moment: Moment) -> list[tuple[str, dict[str, Any]]]:
         ("CoincidenceTierMessage", {**times, "p_val": 0.05}),
         ("CoincidenceTierMessage", {"neutrino_time_utc": moment(0), "is_test": True, "is_pre_sn": True}),
         ("SignificanceTierMessage", {"p_values": [0.4, 0.5, 1.0], "t_bin_width_sec": 0.8}),
-        ("TimingTierMessage", {**series, "detection_channel": "Electron Antineutrino", "background_rate_Hz": 0.1}),
+        (
+            "TimingTierMessage",
+            {**series, "detection_channel": "Electron Antineutrino", "background_rate_Hz": 0.1},
+        ),
         ("TimingTierMessage", {**series, "time_bin_width_ns": 1_000_000, "p_val": 0.3}),
     ]
 
@@ -47,7 +54,11 @@ def test_d_their_pickles_are_read_without_unpickling(stage: Stage, moment: Momen
         assert read.class_name == model["class"]
         assert read.fields == model["dump"]
         assert list(read.fields) == list(model["dump"])
-    note("d", "pickles of snews-data-formats 1.1.1 read here", f"{len(made)} of {len(made)}, five kinds, equal to model_dump")
+    note(
+        "d",
+        "pickles of snews-data-formats 1.1.1 read here",
+        f"{len(made)} of {len(made)}, five kinds, equal to model_dump",
+    )
 
 
 def test_d_our_pickles_are_loaded_by_their_models(stage: Stage, moment: Moment, note: Note) -> None:
@@ -58,11 +69,14 @@ def test_d_our_pickles_are_loaded_by_their_models(stage: Stage, moment: Moment, 
         {"retract_latest": 1, "retraction_reason": "noise"},
         {"neutrino_time": moment(0), "p_val": 0.05, "run": 7},
         {"p_values": [0.4, 0.5], "t_bin_width": 0.8},
-        {"timing_series": [moment(0), moment(0.001)]},
+        {"neutrino_time": moment(0), "timing_series": [moment(0), moment(0.001)]},
     ]
     ours: list[dict[str, Any]] = []
     for keywords in arguments:
-        publisher = SNEWSTiersPublisher(detector_name="XENONnT", connection=connection, verbose=False, **keywords)
+        publisher = SNEWSTiersPublisher(
+            detector_name="XENONnT", connection=connection, verbose=False, **keywords
+        )
+        assert publisher.problems == []
         ours += publisher.messages
     pickles = [base64.b64encode(write_model_pickle(content)).decode() for content in ours]
     loaded = stage.troupe.run(CLIENT_3, "load_models", pickles=pickles)["models"]
@@ -71,4 +85,8 @@ def test_d_our_pickles_are_loaded_by_their_models(stage: Stage, moment: Moment, 
         assert model["dump"] == content
         assert list(model["dump"]) == list(content)
         assert model["checked"] == content, "their own validation changes it"
-    note("d", "our pickles loaded by snews-data-formats 1.1.1", f"{len(loaded)} of {len(loaded)}, five kinds, equal and valid")
+    note(
+        "d",
+        "our pickles loaded by snews-data-formats 1.1.1",
+        f"{len(loaded)} of {len(loaded)}, five kinds, equal and valid",
+    )

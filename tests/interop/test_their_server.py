@@ -43,7 +43,10 @@ def _send(connection: Connection, server: Running, words: str, count: int, **arg
 def test_b_server_takes_our_messages_and_we_read_its_alert(stage: Stage, moment: Moment, note: Note) -> None:
     """Their server takes our heartbeat and observations; its alert reaches our subscriber; our test is confirmed."""
     connection = stage.connect("3")
-    with stage.troupe.started(SERVER_3, "serve") as server, Subscriber(connection=connection, start="beginning") as ours:
+    with (
+        stage.troupe.started(SERVER_3, "serve") as server,
+        Subscriber(connection=connection, start="beginning") as ours,
+    ):
         report = _await_server(connection)
         _send(connection, server, "Heartbeat registered", 1, detector_name="XENONnT", detector_status="ON")
         for number, (name, p_val) in enumerate((("XENONnT", 0.05), ("JUNO", 0.07)), 1):
@@ -66,14 +69,21 @@ def test_b_server_takes_our_messages_and_we_read_its_alert(stage: Stage, moment:
     assert alert.p_values_average == pytest.approx(0.06)
     assert "id" in alert.content
     note("b", "our publisher, snews-cs 3.0.1", "heartbeat registered, 2 observations taken")
-    note("b", "its alert for our Subscriber", f"{alert.alert_type} {', '.join(alert.detector_names)}, mean p {alert.p_values_average}")
+    note(
+        "b",
+        "its alert for our Subscriber",
+        f"{alert.alert_type} {', '.join(alert.detector_names)}, mean p {alert.p_values_average}",
+    )
     note("c", "our test_connection, snews-cs 3.0.1", f"confirmed in {report.milliseconds:.0f} ms")
 
 
 def test_e_not_a_number_in_its_alert_is_handled(stage: Stage, moment: Moment, note: Note) -> None:
     """Without p-values their server's alert holds NaN, which is no JSON: our subscriber gives None."""
     connection = stage.connect("3")
-    with stage.troupe.started(SERVER_3, "serve") as server, Subscriber(connection=connection, start="beginning") as ours:
+    with (
+        stage.troupe.started(SERVER_3, "serve") as server,
+        Subscriber(connection=connection, start="beginning") as ours,
+    ):
         _await_server(connection)
         for number, name in enumerate(("XENONnT", "JUNO"), 1):
             words = "CoincidenceTier message is received"

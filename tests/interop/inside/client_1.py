@@ -29,7 +29,9 @@ def publish() -> None:
 
 def test_connection() -> None:
     """Run its test, then compare what came on the connection topic as its source does, with its own hop."""
-    remote_commands.test_connection(detector_name=job["detector"], start_at=hop.io.StartPosition.EARLIEST, wait=1)
+    remote_commands.test_connection(
+        detector_name=job["detector"], start_at=hop.io.StartPosition.EARLIEST, wait=1
+    )
     guard.report(job, expected=expected_echo(), echoes=read_all("CONNECTION_TEST_TOPIC"))
 
 

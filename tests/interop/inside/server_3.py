@@ -19,7 +19,9 @@ from snews_cs.core import logging as its_logging  # noqa: E402
 its_logging.logger.removeHandler(its_logging.fh)
 its_logging.logger.addHandler(logging.StreamHandler(sys.stdout))
 open_database = snews_cs.database.Database.__init__
-snews_cs.database.Database.__init__ = lambda self, db_file_path: open_database(self, Path(job["folder"], "snews_cs.db"))
+snews_cs.database.Database.__init__ = lambda self, db_file_path: open_database(
+    self, Path(job["folder"], "snews_cs.db")
+)
 
 from snews_cs.snews_coinc import CoincidenceDistributor  # noqa: E402
 
@@ -40,5 +42,7 @@ def open_and_tell(self: object, url: str, *arguments: object, **options: object)
 
 
 hop.io.Stream.open = open_and_tell
-server = CoincidenceDistributor(drop_db=True, firedrill_mode=True, server_tag="published server", send_slack=False)
+server = CoincidenceDistributor(
+    drop_db=True, firedrill_mode=True, server_tag="published server", send_slack=False
+)
 server.run_coincidence()
