@@ -99,8 +99,8 @@ class HeartbeatPanel(Shown):
         self._every.observe(self._choose_pace, "value")
         self._counts, self._plot, self._error = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         controls = ipywidgets.HBox(
-            [self._toggle, self._status, self._every],
-            layout={"flex_flow": "row wrap", "align_items": "center"},
+            [self._toggle, ipywidgets.Label("Status"), self._status, self._every],
+            layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "0 12px"},
         )
         self.widget = panel([controls, self._counts, self._plot, self._error], title="Heartbeats")
 
