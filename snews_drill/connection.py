@@ -6,15 +6,24 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from snews_drill.errors import DrillError, NameNotSet, TransportError
 from snews_drill.html_views import connection_html
 from snews_drill.names import get_name
-from snews_drill.profiles import Profile, Topics, get_profile
+from snews_drill.profiles import Profile, Topics, chosen_profile
 from snews_drill.rehearsal.launcher import SERVER_MODULE, Rehearsal, ensure_rehearsal
 from snews_drill.settings import DrillSettings, load_settings
-from snews_drill.transport import Reader, Receipt, Start, TopicRights, Transport, find_credentials
+from snews_drill.transport import (
+    Credential,
+    Reader,
+    Receipt,
+    Start,
+    TopicRights,
+    Transport,
+    credentials_for,
+)
 from snews_drill.wire.dialects import Dialect, get_dialect
 from snews_drill.wire.payload import Payload
 
@@ -52,6 +61,12 @@ class Connection:
         self._transport = transport
         self._settings = settings
         self._is_closed = False
+        self._told: set[str] = set()
+
+    @property
+    def credential(self) -> Credential | None:
+        """Whose account is used, without the password; None if none is."""
+        return self._transport.credential
 
     @property
     def settings(self) -> DrillSettings:
@@ -95,8 +110,27 @@ class Connection:
         timeout: float = 10.0,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> list[Receipt | TransportError]:
-        """Write messages and wait up to `timeout` seconds for the acknowledgements; see `Transport.send`."""
+        """Write messages and wait up to `timeout` seconds for the acknowledgements; see `Transport.send`.
+
+        On a live profile the first message to each topic is preceded by a line on standard error that says where it goes.
+        """
+        self._say_where(topic)
         return self._transport.send(topic, payloads, timeout=timeout, is_cancelled=is_cancelled)
+
+    def note_told(self, topic: str) -> None:
+        """Note that the user was told of writing to this topic, so that `send` need not say it."""
+        self._told.add(topic)
+
+    def _say_where(self, topic: str) -> None:
+        if self.profile.is_live and topic not in self._told:
+            self._told.add(topic)
+            if sys.stderr is not None:
+                sys.stderr.write(f"LIVE, others read it: writing to {self.url(topic)} ({self._account})\n")
+
+    @property
+    def _account(self) -> str:
+        credential = self.credential
+        return f"as {credential.name}" if credential is not None else "without credentials"
 
     def open_reader(
         self,
@@ -160,12 +194,14 @@ class Connection:
     def __repr__(self) -> str:
         topics = self.topics()
         state = "" if self.is_open else ", closed"
+        live = ", LIVE" if self.profile.is_live else ""
         # A remembered name that is not on the roster must not break showing the connection.
         who: str | None = None
         with contextlib.suppress(DrillError):
             who = self.detector_name
         return (
-            f"Connection({self.profile.name}{state}: broker {self.broker}, dialect {self.dialect.NAME}, "
+            f"Connection({self.profile.name}{live}{state}: broker {self.broker} {self._account}, "
+            f"dialect {self.dialect.NAME}, "
             f"writes {topics.observations}, reads {topics.alerts} and {topics.connection}, "
             f"you are {who or 'not named yet'})"
         )
@@ -199,6 +235,8 @@ def connect(
     profile: str | None = None,
     *,
     dialect: str | None = None,
+    topics_prefix: str | None = None,
+    topics: str | Path | None = None,
     settings: DrillSettings | None = None,
     timeout: float = 10.0,
 ) -> Connection:
@@ -212,6 +250,12 @@ def connect(
         remembered choice decides.
     dialect
         "1.3" or "3"; by default what the profile's servers speak.
+    topics_prefix
+        On a broker named by its address: goes in front of every topic, as with `snews-drill serve --topics-prefix`. By
+        default what `SNEWS_DRILL_TOPICS_PREFIX` says; "" for none.
+    topics
+        Instead of a prefix: a TOML file with the tables `firedrill` and `test`, each with the names of the topics
+        `observations`, `alerts` and `connection`.
     settings
         The user's settings; read from file and environment by default.
     timeout
@@ -225,7 +269,7 @@ def connect(
     Raises
     ------
     SettingsError
-        If there is no such profile or dialect.
+        If there is no such profile or dialect, or the topics cannot be used.
     TransportError
         If the broker does not answer or refuses; the error says the next step.
     RehearsalError
@@ -236,7 +280,14 @@ def connect(
     >>> with connect("rehearsal") as drill:  # doctest: +SKIP
     ...     print(drill.broker)
     """
-    made = open_profile(profile, dialect=dialect, settings=settings, timeout=timeout)
+    made = open_profile(
+        profile,
+        dialect=dialect,
+        topics_prefix=topics_prefix,
+        topics=topics,
+        settings=settings,
+        timeout=timeout,
+    )
     _current.set(made)
     return made
 
@@ -245,11 +296,13 @@ def open_profile(
     profile: str | None = None,
     *,
     dialect: str | None = None,
+    topics_prefix: str | None = None,
+    topics: str | Path | None = None,
     settings: DrillSettings | None = None,
     timeout: float = 10.0,
 ) -> Connection:
     """Connect as `connect` does, and leave the current connection what it is."""
-    chosen = get_profile(profile or (settings or load_settings()).profile)
+    chosen = chosen_profile(profile, settings or load_settings(), topics_prefix=topics_prefix, topics=topics)
     spoken = get_dialect(dialect or chosen.dialect)
     if chosen.broker is None:
         return _connect_rehearsal(chosen, spoken, settings, timeout)
@@ -282,10 +335,10 @@ def server_command(settings: DrillSettings) -> tuple[str, ...]:
 def _connect_broker(
     profile: Profile, broker: str, dialect: Dialect, settings: DrillSettings | None, timeout: float
 ) -> Connection:
-    auth = find_credentials(broker) if profile.needs_credentials else None
+    auth = credentials_for(broker, is_required=profile.needs_credentials)
     transport = Transport(broker, auth=auth)
     try:
-        transport.check(timeout=timeout)
+        transport.check(timeout=timeout, refusals_end_it=True)
     except BaseException:
         transport.close()
         raise
@@ -315,4 +368,4 @@ def current_dialect() -> Dialect:
     Before there is a connection it is the dialect of the profile that the user's settings name.
     """
     connection = open_connection()
-    return connection.dialect if connection else get_dialect(get_profile(load_settings().profile).dialect)
+    return connection.dialect if connection else get_dialect(chosen_profile(None, load_settings()).dialect)

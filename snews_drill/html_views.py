@@ -45,6 +45,7 @@ def connection_html(connection: Any) -> str:
     live = "; LIVE: other people read what is written" if connection.profile.is_live else ""
     rows = {
         "Broker": connection.broker,
+        "Account": connection.credential.name if connection.credential is not None else "none used",
         "Dialect": connection.dialect.NAME,
         "Writes to": topics.observations,
         "Reads": f"{topics.alerts}, {topics.connection}",

@@ -1,22 +1,37 @@
 """Where messages go: broker, topics, dialect and credentials, as one value with a name.
 
 A destination is a value, never a flag. The default is the rehearsal on this machine; a live broker is used only if it
-is named.
+is named. On a broker of one's own a drill may have topics of its own; they are part of the destination's name:
+`kafka://host:port?topics_prefix=myschool.` or `kafka://host:port?topics=/path/topics.toml`.
 """
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snews_drill.errors import SettingsError
+from snews_drill.settings import DrillSettings
 
 Dialect = Literal["1.3", "3"]
 
 #: The live broker of SNEWS (host and port as the SNEWS documentation gives them).
 LIVE_BROKER = "kafka.scimma.org:9092"
+
+#: Where a real supernova is announced. Source: the topics of the SNEWS publishing tools and server.
+_REAL_TOPICS = frozenset({"snews.experiments", "snews.alert", "snews2-exp.experiments", "snews2.alert"})
+
+#: What Kafka allows in a topic's name. A prefix leaves room for what follows it; Kafka's limit is 249.
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+#: A file of topics is some lines long, bytes.
+_MAX_FILE_BYTES = 65_536
 
 
 class Topics(BaseModel):
@@ -32,7 +47,7 @@ class Topics(BaseModel):
         The drill server confirms connection tests here.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     observations: str
     alerts: str
@@ -41,6 +56,10 @@ class Topics(BaseModel):
     def names(self) -> tuple[str, str, str]:
         """Return the three names."""
         return (self.observations, self.alerts, self.connection)
+
+    def prefixed(self, prefix: str) -> Topics:
+        """Return the same topics with `prefix` in front of each."""
+        return Topics(**{role: prefix + name for role, name in self.model_dump().items()})
 
 
 _DEV_FIREDRILL = Topics(
@@ -77,7 +96,8 @@ class Profile(BaseModel):
     dialect : {"1.3", "3"}
         The message format that is written there; both are always read.
     needs_credentials : bool
-        Whether the broker asks for an account (kept in hop's own store).
+        Whether the broker is known to ask for an account (kept in hop's own store). Elsewhere the account that the store
+        has for that very broker is used, if it has one.
     is_live : bool
         Whether other people read what is written there.
     """
@@ -125,53 +145,142 @@ PROFILES: dict[str, Profile] = {
 }
 
 
-def get_profile(name: str) -> Profile:
+def get_profile(name: str, *, topics_prefix: str | None = None, topics: str | Path | None = None) -> Profile:
     """Return the profile of that name, or one made for a `kafka://host:port` URL.
 
     Parameters
     ----------
     name
         "rehearsal", "firedrill", "firedrill-prod", "test", or a Kafka URL without a topic. A URL on this machine's
-        loopback speaks dialect 1.3 without credentials; any other one speaks dialect 3 and needs credentials.
+        loopback speaks dialect 1.3, any other one dialect 3.
+    topics_prefix
+        Goes in front of every topic on a broker that a URL names: a private drill. "" for none.
+    topics
+        A TOML file with the tables `firedrill` and `test`, each naming `observations`, `alerts` and `connection`.
 
     Raises
     ------
     SettingsError
-        If it is neither; it says what the choices are.
+        If it is neither; it says what the choices are. Or if the topics cannot be used.
     """
-    if name in PROFILES:
-        return PROFILES[name]
     if "://" in name:
-        return _from_url(name)
-    raise SettingsError(
-        f"There is no profile {name!r:.80}.",
-        next_step=f"Use one of {', '.join(PROFILES)}, or a broker such as kafka://host:9092.",
-    )
+        return _from_url(name, topics_prefix, topics)
+    if name not in PROFILES:
+        raise SettingsError(
+            f"There is no profile {name!r:.80}.",
+            next_step=f"Use one of {', '.join(PROFILES)}, or a broker such as kafka://host:9092.",
+        )
+    if topics_prefix or topics:
+        raise SettingsError(
+            f"The topics of {name} are fixed.",
+            next_step="Leave the prefix out, or name a broker of your own: kafka://host:port.",
+        )
+    return PROFILES[name]
 
 
-def _from_url(url: str) -> Profile:
+def chosen_profile(
+    name: str | None,
+    settings: DrillSettings,
+    *,
+    topics_prefix: str | None = None,
+    topics: str | Path | None = None,
+) -> Profile:
+    """Return the named profile, or the one that the user's settings choose.
+
+    The settings' prefix of topics holds for every broker that a URL names, unless topics are given here or in the URL.
+
+    Raises
+    ------
+    SettingsError
+        As `get_profile`.
+    """
+    name = name or settings.profile
+    if topics_prefix is None and topics is None and "://" in name and "?" not in name:
+        topics_prefix = settings.topics_prefix or None
+    return get_profile(name, topics_prefix=topics_prefix, topics=topics)
+
+
+def _from_url(url: str, prefix: str | None, file: str | Path | None) -> Profile:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, 9092 if parts.port is None else parts.port
+        asked = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        parts, host, port = urlsplit(""), None, 0
-    has_more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme != "kafka" or not host or not port or has_more:
+        parts, host, port, asked = urlsplit(""), None, 0, []
+    has_more = parts.path.strip("/") or parts.fragment or "@" in parts.netloc
+    is_odd = len(asked) > 1 or any(
+        key not in ("topics_prefix", "topics") or not value for key, value in asked
+    )
+    if parts.scheme != "kafka" or not host or not port or has_more or is_odd:
         raise SettingsError(
             f"{_without_password(url)!r:.120} is not the address of a broker.",
             next_step="Write kafka://host:port, without a topic; accounts are kept by `snews-drill auth`.",
         )
+    if len(asked) + (prefix is not None) + (file is not None) > 1:
+        raise SettingsError(
+            "The topics are said more than once.", next_step="Give one prefix, or one file, in one place."
+        )
+    words = dict(asked)
+    prefix, file = prefix or words.get("topics_prefix"), file or words.get("topics")
+    firedrill, test, query = _own_topics(prefix, file)
     is_loopback = host in ("localhost", "127.0.0.1", "::1")
     shown = f"[{host}]" if ":" in host else host
     return Profile(
-        name=f"kafka://{shown}:{port}",
+        name=f"kafka://{shown}:{port}{query}",
         broker=f"{shown}:{port}",
-        firedrill=_DEV_FIREDRILL,
-        test=_DEV_TEST,
+        firedrill=firedrill,
+        test=test,
         dialect="1.3" if is_loopback else "3",
-        needs_credentials=not is_loopback,
+        needs_credentials=host == LIVE_BROKER.partition(":")[0],
         is_live=not is_loopback,
     )
+
+
+def _own_topics(prefix: str | None, file: str | Path | None) -> tuple[Topics, Topics, str]:
+    """Return the topics of the fire drill and of tests, and what names them in a URL."""
+    if file:
+        path = Path(file).expanduser().absolute()
+        return *_read_topics(path), f"?topics={quote(str(path))}"
+    if not prefix:
+        return _DEV_FIREDRILL, _DEV_TEST, ""
+    if not _PREFIX.fullmatch(prefix):
+        raise SettingsError(
+            f"{prefix!r:.120} cannot begin the name of a topic.",
+            next_step="Use at most 100 letters, digits, dots, hyphens and underscores.",
+        )
+    return _DEV_FIREDRILL.prefixed(prefix), _DEV_TEST.prefixed(prefix), f"?topics_prefix={prefix}"
+
+
+def _read_topics(path: Path) -> tuple[Topics, Topics]:
+    step = (
+        "Write the tables [firedrill] and [test], each with observations, alerts and connection; "
+        "only the connection topic may be the same in both."
+    )
+    try:
+        with path.open("rb") as opened:
+            content = tomllib.loads(opened.read(_MAX_FILE_BYTES).decode("utf-8"))
+        if set(content) != {"firedrill", "test"}:
+            raise SettingsError(
+                f"{path} does not hold exactly the tables firedrill and test.", next_step=step
+            )
+        firedrill, test = Topics.model_validate(content["firedrill"]), Topics.model_validate(content["test"])
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}.", next_step="Check the name and the folder."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "a table"
+        raise SettingsError(f"{path}: {where}: {first['msg']}.", next_step=step) from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} is not TOML: {str(error)[:200]}.", next_step=step) from error
+    names = (*firedrill.names(), *test.names())
+    odd = [name for name in names if not _TOPIC.fullmatch(name) or name in _REAL_TOPICS]
+    if odd:
+        raise SettingsError(f"{path}: {odd[0]!r:.120} cannot be a drill's topic.", next_step=step)
+    if len(set(names)) < len(names) - (firedrill.connection == test.connection):
+        raise SettingsError(f"{path} names a topic for two purposes.", next_step=step)
+    return firedrill, test
 
 
 def _without_password(url: str) -> str:

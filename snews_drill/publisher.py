@@ -261,6 +261,7 @@ class SNEWSTiersPublisher:
         payloads = [connection.dialect.encode_message(content) for content in self.messages]
         topic = connection.topics(firedrill_mode=self.firedrill_mode).observations
         if verbose:
+            connection.note_told(topic)
             for content in self.messages:
                 print(sending_text(content, connection.dialect.tier_of(content), connection.url(topic)))
         return Receipts(raise_undelivered(connection.send(topic, payloads, timeout=timeout), self.messages))

@@ -28,6 +28,7 @@ _APP = "snews_drill"
 ENVIRONMENT = {
     "SNEWS_DRILL_NAME": "detector_name",
     "SNEWS_DRILL_PROFILE": "profile",
+    "SNEWS_DRILL_TOPICS_PREFIX": "topics_prefix",
     "SNEWS_DRILL_SMTP_HOST": "smtp_host",
     "SNEWS_DRILL_SMTP_PORT": "smtp_port",
     "SNEWS_DRILL_SMTP_USER": "smtp_user",
@@ -52,6 +53,8 @@ class DrillSettings(BaseModel):
         The remembered detector.
     profile : str
         The profile that is used when none is named; "rehearsal" unless the user says otherwise.
+    topics_prefix : str
+        Goes in front of every topic on a broker that is named by its address: a private drill.
     config_dir, state_dir, runtime_dir : Path
         Where choices, archives and the private state of running rehearsals live.
     smtp_host, smtp_port, smtp_user, smtp_password, smtp_sender
@@ -65,6 +68,7 @@ class DrillSettings(BaseModel):
 
     detector_name: str | None = None
     profile: str = "rehearsal"
+    topics_prefix: str = ""
     config_dir: Path
     state_dir: Path
     runtime_dir: Path

@@ -27,6 +27,7 @@ not_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="
 PAIRS = {
     "detector_name": ("SNEWS_DRILL_NAME", "LZ", '"LVD"', "LZ", "LVD", None),
     "profile": ("SNEWS_DRILL_PROFILE", "test", '"firedrill"', "test", "firedrill", "rehearsal"),
+    "topics_prefix": ("SNEWS_DRILL_TOPICS_PREFIX", "a.", '"b."', "a.", "b.", ""),
     "smtp_host": ("SNEWS_DRILL_SMTP_HOST", "mail.e", '"mail.f"', "mail.e", "mail.f", None),
     "smtp_port": ("SNEWS_DRILL_SMTP_PORT", "2525", "587", 2525, 587, 25),
     "smtp_user": ("SNEWS_DRILL_SMTP_USER", "me", '"you"', "me", "you", None),

@@ -23,7 +23,7 @@ from snews_drill.cli import (
     schema,
     serving,
 )
-from snews_drill.cli.options import JsonOption
+from snews_drill.cli.options import JsonOption, with_topics_prefix
 from snews_drill.cli.screen import Screen, command
 from snews_drill.cli.text import visible
 
@@ -48,6 +48,9 @@ for _module in (
     schema,
 ):
     _module.register(app)
+for _one in app.registered_commands:
+    if _one.callback is not None:
+        _one.callback = with_topics_prefix(_one.callback)
 
 
 @app.callback(invoke_without_command=True)

@@ -189,11 +189,11 @@ def _to_dict(credential: Any) -> dict[str, Any]:
 
 
 def _profile_host(profile: str | None) -> str:
-    from snews_drill.profiles import LIVE_BROKER, get_profile
+    from snews_drill.profiles import LIVE_BROKER, chosen_profile
     from snews_drill.settings import load_settings
 
     # A rehearsal asks for no account: whoever adds a credential means the live broker.
-    return get_profile(profile or load_settings().profile).broker or LIVE_BROKER
+    return chosen_profile(profile, load_settings()).broker or LIVE_BROKER
 
 
 def _asked(screen: Screen, question: str) -> str:

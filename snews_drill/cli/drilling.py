@@ -196,10 +196,10 @@ def _tell_sent(screen: Screen, event: PlayedEvent) -> None:
 
 
 def _refuse_live(profile: str | None) -> None:
-    from snews_drill.profiles import get_profile
+    from snews_drill.profiles import chosen_profile
     from snews_drill.settings import load_settings
 
-    chosen = get_profile(profile or load_settings().profile)
+    chosen = chosen_profile(profile, load_settings())
     if chosen.is_live:
         raise NotPermitted(
             f"A scenario speaks for many detectors, and others read {chosen.name}.",

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+
+from snews_drill.cli.screen import command
 
 
 def complete_profile(incomplete: str) -> list[str]:
@@ -39,6 +45,16 @@ ProfileOption = Annotated[
     ),
 ]
 
+TopicsPrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--topics-prefix",
+        metavar="P",
+        help="With kafka://host:port: goes in front of every topic, as the server of a private drill was told. "
+        "Without it SNEWS_DRILL_TOPICS_PREFIX decides.",
+    ),
+]
+
 FiredrillOption = Annotated[
     bool, typer.Option("--firedrill/--no-firedrill", help="The fire-drill topics, or the test topics.")
 ]
@@ -64,3 +80,43 @@ def check_profile(profile: str | None) -> None:
         from snews_drill.profiles import get_profile
 
         get_profile(profile)
+
+
+def with_topics_prefix(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command that takes --topics-prefix wherever it takes --profile; any other one is returned as it is."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = [
+        p.replace(annotation=hints.get(p.name, p.annotation))
+        for p in inspect.signature(function).parameters.values()
+    ]
+    names = [p.name for p in parameters]
+    if "profile" not in names or "topics_prefix" in names:
+        return function
+    own = inspect.Parameter(
+        "topics_prefix",
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=TopicsPrefixOption,
+    )
+    parameters.insert(names.index("profile") + 1, own)
+
+    @functools.wraps(function)
+    def combined(**given: Any) -> Any:
+        prefix = given.pop("topics_prefix")
+        if prefix is not None:
+            with command(bool(given.get("is_json"))):
+                given["profile"] = _prefixed(given["profile"], prefix)
+        return function(**given)
+
+    # Typer builds the options from these; what is wrapped has other ones.
+    del combined.__wrapped__
+    combined.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    combined.__annotations__ = {p.name: p.annotation for p in parameters}
+    return combined
+
+
+def _prefixed(profile: str | None, prefix: str) -> str:
+    from snews_drill.profiles import chosen_profile
+    from snews_drill.settings import load_settings
+
+    return chosen_profile(profile, load_settings(), topics_prefix=prefix).name

@@ -81,10 +81,10 @@ def message_schema(
 
 
 def _dialect_of(profile: str | None) -> str:
-    from snews_drill.profiles import get_profile
+    from snews_drill.profiles import chosen_profile
     from snews_drill.settings import load_settings
 
-    return get_profile(profile or load_settings().profile).dialect
+    return chosen_profile(profile, load_settings()).dialect
 
 
 def _schemas(words: list[str], dialect_name: str) -> dict[str, list[dict[str, Any]]]:

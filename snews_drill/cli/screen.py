@@ -156,6 +156,8 @@ def connected(screen: Screen, profile: str | None, *, dialect: str | None = None
     with screen.progress("Connecting …"):
         connection = connect(profile, dialect=dialect)
     with connection:
+        if connection.profile.broker is not None:
+            screen.note(connection)  # where messages go, and whose account is used
         yield connection
 
 

@@ -13,13 +13,11 @@ from pydantic import SecretStr
 
 from snews_drill.connection import Connection
 from snews_drill.errors import ArchiveError, NotPermitted, SettingsError, UnreadableFile
-from snews_drill.profiles import Profile, Topics, get_profile
+from snews_drill.profiles import chosen_profile
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.settings import DrillSettings, load_settings, read_private_file
-from snews_drill.transport import Transport, find_credentials
+from snews_drill.transport import Transport, credentials_for
 from snews_drill.wire.dialects import get_dialect
-
-_TOPIC_CHARACTERS = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class ServerChoices:
     ----------
     broker : str
         A kafka URL without a topic.
-    topics_prefix : str
-        Goes in front of every topic.
+    topics_prefix : str or None
+        Goes in front of every topic; by default what the settings say.
     archive : Path or None
         The archive's file; one of this broker's own in the user's state folder by default.
     admin_token_file : Path or None
@@ -41,7 +39,7 @@ class ServerChoices:
     """
 
     broker: str
-    topics_prefix: str = ""
+    topics_prefix: str | None = None
     archive: Path | None = None
     admin_token_file: Path | None = None
     dialect: str | None = None
@@ -66,7 +64,7 @@ def open_server_connection(choices: ServerChoices) -> Iterator[tuple[Connection,
         If the broker does not answer or refuses.
     """
     settings = _with_token(load_settings(), choices.admin_token_file)
-    profile = _with_prefix(get_profile(choices.broker), choices.topics_prefix)
+    profile = chosen_profile(choices.broker, settings, topics_prefix=choices.topics_prefix)
     dialect = get_dialect(choices.dialect or profile.dialect)
     if profile.broker is None:
         raise SettingsError(
@@ -74,17 +72,21 @@ def open_server_connection(choices: ServerChoices) -> Iterator[tuple[Connection,
             next_step="Name one: snews-drill serve --broker kafka://host:9092",
         )
     transport = Transport(
-        profile.broker, auth=find_credentials(profile.broker) if profile.needs_credentials else None
+        profile.broker, auth=credentials_for(profile.broker, is_required=profile.needs_credentials)
     )
     with contextlib.ExitStack() as stack:
         stack.callback(transport.close)
-        transport.check(timeout=10.0)
+        transport.check(timeout=10.0, refusals_end_it=True)
         remarks = []
         try:
             transport.create_topics((*profile.firedrill.names(), *profile.test.names()))
         except NotPermitted as error:
             remarks.append(f"Topics could not be made, so they must exist: {error.reason}")
-        yield stack.enter_context(Connection(profile, transport, dialect, settings=settings)), remarks
+        connection = stack.enter_context(Connection(profile, transport, dialect, settings=settings))
+        for topics in (profile.firedrill, profile.test):
+            for name in topics.names():
+                connection.note_told(name)  # the screen of the server shows them
+        yield connection, remarks
 
 
 def _with_token(settings: DrillSettings, path: Path | None) -> DrillSettings:
@@ -100,23 +102,6 @@ def _with_token(settings: DrillSettings, path: Path | None) -> DrillSettings:
     return settings.model_copy(update={"admin_token": SecretStr(token)})
 
 
-def _with_prefix(profile: Profile, prefix: str) -> Profile:
-    if not prefix:
-        return profile
-    if not _TOPIC_CHARACTERS.fullmatch(prefix):
-        raise SettingsError(
-            f"{prefix!r:.120} cannot begin the name of a topic.",
-            next_step="Use at most 100 letters, digits, dots, hyphens and underscores.",
-        )
-
-    def prefixed(topics: Topics) -> Topics:
-        return Topics(**{key: prefix + name for key, name in topics.model_dump().items()})
-
-    return profile.model_copy(
-        update={"firedrill": prefixed(profile.firedrill), "test": prefixed(profile.test)}
-    )
-
-
 @contextlib.contextmanager
 def open_server_archive(choices: ServerChoices, connection: Connection) -> Iterator[Archive]:
     """Open the archive for one server alone.
@@ -128,9 +113,7 @@ def open_server_archive(choices: ServerChoices, connection: Connection) -> Itera
     SettingsError
         If its folder is open to others.
     """
-    path = (
-        choices.archive.absolute() if choices.archive is not None else _default_archive(choices, connection)
-    )
+    path = choices.archive.absolute() if choices.archive is not None else _default_archive(connection)
     folder = path.parent
     if folder.exists() and choices.archive is not None and folder.stat().st_mode & 0o077:
         # Opening the archive makes its folder private; nobody wants that of a folder that holds other things.
@@ -157,6 +140,7 @@ def open_server_archive(choices: ServerChoices, connection: Connection) -> Itera
         lock.release()
 
 
-def _default_archive(choices: ServerChoices, connection: Connection) -> Path:
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{connection.broker}-{choices.topics_prefix}").strip("-")
+def _default_archive(connection: Connection) -> Path:
+    own_topics = connection.profile.name.partition("?")[2].removeprefix("topics_prefix=")
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{connection.broker}-{own_topics}").strip("-")
     return connection.settings.state_dir / "servers" / name / "archive.sqlite3"

@@ -34,8 +34,8 @@ def serve(
         typer.Option("--broker", metavar="URL", help="Serve a drill on this broker: kafka://host:port."),
     ] = None,
     topics_prefix: Annotated[
-        str, typer.Option("--topics-prefix", metavar="P", help="Goes in front of every topic.")
-    ] = "",
+        str | None, typer.Option("--topics-prefix", metavar="P", help="Goes in front of every topic.")
+    ] = None,
     archive: Annotated[
         Path | None,
         typer.Option(
@@ -73,10 +73,10 @@ def serve(
 
 def _broker_of(profile: str | None) -> str | None:
     from snews_drill.errors import SettingsError
-    from snews_drill.profiles import get_profile
+    from snews_drill.profiles import chosen_profile
     from snews_drill.settings import load_settings
 
-    chosen = get_profile(profile or load_settings().profile)
+    chosen = chosen_profile(profile, load_settings())
     if chosen.broker is None:
         return None
     if "://" in chosen.name:

@@ -7,7 +7,7 @@ acknowledged, every wait is bounded, and foreign errors become ours, with the ne
 
 from __future__ import annotations
 
-from snews_drill.transport.clients import find_credentials
+from snews_drill.transport.clients import credentials_for, find_credentials
 from snews_drill.transport.credential_store import (
     Credential,
     check_private,
@@ -36,6 +36,7 @@ __all__ = [
     "TopicRights",
     "Transport",
     "check_private",
+    "credentials_for",
     "delete_credential",
     "described",
     "find_credentials",

@@ -33,6 +33,13 @@ SIZE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE}
 GONE = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
 
 
+def is_absent(error: KafkaError) -> bool:
+    """Tell whether there is nobody at the address: it has no such name, or takes no connections."""
+    return error.code() == KafkaError._RESOLVE or (
+        error.code() == KafkaError._TRANSPORT and "refused" in error.str()
+    )
+
+
 def translated(error: KafkaError, *, broker: str, topic: str = "") -> TransportError:
     """Return the project's error for one of the Kafka client's.
 

@@ -168,6 +168,8 @@ class Reader:
         if error is not None:
             # After an outage the topics may be made a moment later than the broker answers.
             final = PERMISSION | AUTHENTICATION | (UNKNOWN if self._down_since is None else set())
+            # Who starts at a number and commits nothing needs no right on a group; the broker mentions it once.
+            final -= {KafkaError.GROUP_AUTHORIZATION_FAILED}
             if error.code() in final:
                 # Raised when the records that came with it are handed over.
                 self._pending = translated(

@@ -13,7 +13,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from snews_drill.errors import BrokerUnreachable, TransportError
-from snews_drill.transport.clients import ClientConfiguration, list_topics
+from snews_drill.transport.clients import REFUSALS_SECONDS, ClientConfiguration, list_topics
+from snews_drill.transport.credential_store import Credential, described
 from snews_drill.transport.failures import translated
 from snews_drill.transport.permissions import TopicRights, describe_rights
 from snews_drill.transport.producing import (
@@ -211,8 +212,22 @@ class Transport:
         """
         return Reader(self._configuration, tuple(topics), start, timeout, instance, is_cancelled)
 
-    def check(self, *, timeout: float = 5.0) -> None:
+    @property
+    def credential(self) -> Credential | None:
+        """What may be shown of the credential in use; None if there is none."""
+        auth = self._configuration.auth
+        return described(auth) if auth is not None else None
+
+    def check(self, *, timeout: float = 5.0, refusals_end_it: bool = False) -> None:
         """Return if the broker answers.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait.
+        refusals_end_it
+            Whether an address that takes no connections, again and again, ends the wait early: right for an address that may
+            be wrong, not for a broker that may be starting.
 
         Raises
         ------
@@ -220,7 +235,8 @@ class Transport:
             If it does not within `timeout` seconds, or refuses.
         """
         client = self._admin()
-        list_topics(client, self._configuration, timeout)
+        patience = REFUSALS_SECONDS if refusals_end_it else timeout
+        list_topics(client, self._configuration, timeout, patience=patience)
 
     def rights(self, topics: Iterable[str], *, timeout: float = 5.0) -> dict[str, TopicRights]:
         """Return what the broker says that we may do with topics; nothing is written.

@@ -9,7 +9,7 @@ import ipywidgets
 
 from snews_drill.connection import Connection, current_connection, open_connection
 from snews_drill.errors import DrillError, NameNotSet
-from snews_drill.profiles import Profile, get_profile
+from snews_drill.profiles import Profile, chosen_profile
 from snews_drill.remote import PATIENCE_SECONDS, ConnectionReport, test_connection
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.widgets.errand import Errand
@@ -154,7 +154,7 @@ def _open_html(connection: Connection) -> str:
 
 
 def _planned_html() -> str:
-    profile = get_profile(load_settings().profile)
+    profile = chosen_profile(None, load_settings())
     rows = {
         "Broker": profile.broker or "starts on this machine when it is needed",
         **_topic_rows(profile),

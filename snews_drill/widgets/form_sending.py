@@ -8,7 +8,7 @@ from typing import Any
 
 from snews_drill.connection import Connection, current_connection, open_connection
 from snews_drill.errors import DrillError, InvalidMessage, NotConfirmed, Problem
-from snews_drill.profiles import get_profile
+from snews_drill.profiles import chosen_profile
 from snews_drill.settings import load_settings
 from snews_drill.transport import Receipt
 from snews_drill.widgets.message_draft import Built, MessageDraft
@@ -123,7 +123,7 @@ class FormSender:
             return Destination(
                 profile.name, connection.broker, topic, connection.dialect.NAME, profile.is_live
             )
-        profile = get_profile(load_settings().profile)
+        profile = chosen_profile(None, load_settings())
         topic = profile.topics(firedrill_mode=is_firedrill).observations
         return Destination(profile.name, profile.broker, topic, profile.dialect, profile.is_live)
 
