@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright: pip install snews_drill[test]"
-)
+if os.environ.get("CI"):
+    import playwright.sync_api as playwright_api  # in CI an absent part is a failure
+else:
+    playwright_api = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install snews_drill[test]"
+    )
 
 from browser.lab import Lab, NotebookPage, find_chromium, launch_browser  # noqa: E402 - after the check above
 
@@ -19,10 +22,12 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests with a browser more time."""
+    """Mark tests with a browser, and give them more time."""
     for item in items:
-        if "browser" in item.path.parts and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(150))
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(150))
 
 
 @pytest.fixture(scope="session")
