@@ -168,11 +168,15 @@ class Troupe:
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(job).encode())
                 process.stdin.close()
-                yield Running(peer, process, place)
+                running = Running(peer, process, place)
+                yield running
             finally:
                 if process.poll() is None:
                     process.kill()
                 process.wait(10)
+            assert "FOREIGN HOST" not in running.said(), (
+                f"{peer.name} turned elsewhere:\n{running.said()[-3000:]}"
+            )
 
 
 @dataclass
@@ -201,10 +205,9 @@ class Running:
             raise AssertionError(f"{error}\n{self.said()[-3000:]}") from None
 
     def report(self) -> dict[str, Any]:
-        """Return what the ended script reports, after seeing that it turned to nobody but the broker."""
+        """Return what the ended script reports."""
         assert self.process.returncode == 0, f"{self.peer.name} failed:\n{self.said()[-3000:]}"
         report: dict[str, Any] = json.loads((self.place / "report.json").read_text())
-        assert report["foreign_hosts"] == [], f"{self.peer.name} looked up {report['foreign_hosts']}"
         return report
 
 

@@ -151,7 +151,11 @@ def test_f_connection_test_of_client_1_3_is_answered(stage: Stage, note: Note) -
     if not found["echoes"]:  # its own look was over before the echo came
         found["echoes"] = [load_json(record.value) for record in _connection_records(stage)]
     assert found["echoes"] == [found["expected"]]
-    note("f", "test_connection of 1.3.2, our server", "echo equal to what its source compares with")
+    note(
+        "f",
+        "test_connection of 1.3.2, our server",
+        "echo has every field it asks for (its own look cannot succeed: docs)",
+    )
 
 
 def _connection_records(stage: Stage) -> list[object]:

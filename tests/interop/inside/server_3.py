@@ -27,15 +27,12 @@ from snews_cs.snews_coinc import CoincidenceDistributor  # noqa: E402
 
 guard.set_topics(job)
 
-# Tell once it reads, and go on watching where it turns to.
+# Tell once it has opened its stream.
 guarded_open = hop.io.Stream.open
 
 
 def open_and_tell(self: object, url: str, *arguments: object, **options: object) -> object:
-    try:
-        stream = guarded_open(self, url, *arguments, **options)
-    finally:
-        guard.report(job)
+    stream = guarded_open(self, url, *arguments, **options)
     if url.endswith(job["topics"]["observations"]):
         print("READY")
     return stream
