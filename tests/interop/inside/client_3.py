@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,22 @@ def load_models() -> None:
     guard.report(job, models=loaded)
 
 
+def go_elsewhere() -> None:
+    """Turn to a host that is not this machine: the walls must hold, and tell."""
+    refused = []
+    for attempt in (
+        lambda: hop.io.Stream().open("kafka://192.0.2.1:9092/topic", "r"),
+        lambda: socket.create_connection(("192.0.2.1", 9092), timeout=1),
+    ):
+        try:
+            attempt()
+        except OSError as error:
+            refused.append(str(error))
+    guard.report(job, refused=refused)
+
+
 VERBS = {
+    "go_elsewhere": go_elsewhere,
     "publish": publish,
     "subscribe": subscribe,
     "test_connection": test_connection,
