@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snews_drill.settings import ENVIRONMENT, DrillSettings, load_settings
+from snews_drill.settings import ENVIRONMENT, DrillSettings
 
 SECRET = "correct-horse-$<b>battery</b>"
 
@@ -25,7 +25,8 @@ class Home:
 
     @property
     def settings(self) -> DrillSettings:
-        return load_settings()
+        home = self.folder / "home"
+        return DrillSettings(config_dir=home / "config", state_dir=home / "state", runtime_dir=home / "run")
 
     def mode(self) -> int:
         return stat.S_IMODE(self.store.stat().st_mode)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from snews_drill.doctor.findings import Finding
 from snews_drill.doctor.patient import Echo, Patient
-from snews_drill.errors import UnreadableRecord
+from snews_drill.errors import BrokerUnreachable, UnreadableRecord
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.remote import PATIENCE_SECONDS, ConnectionReport, test_connection
 from snews_drill.transport import Reader, Record
@@ -30,7 +30,14 @@ def look_at_sign_in(patient: Patient) -> Finding:
     """Have the broker accept us."""
     connection = patient.connection()
     began = time.perf_counter()
-    connection.check(timeout=patient.timeout)
+    try:
+        connection.check(timeout=patient.timeout)
+    except BrokerUnreachable as error:
+        if patient.credential is not None or patient.known_profile.broker is None:
+            raise
+        # A broker that wants TLS closes such a connection without a word.
+        step = f"If this broker asks for an account: snews-drill auth add --host {patient.broker}"
+        return Finding("sign-in", "problem", error.reason, step)
     spent = (time.perf_counter() - began) * 1e3
     credential = patient.credential
     who = f"as {credential.name} ({credential.mechanism})" if credential else "without an account"
@@ -46,10 +53,10 @@ def look_at_topic(patient: Patient, role: Role) -> Finding:
     found = patient.transport_rights()[topic]
     ask = f"Ask where you got the account for the right to {word} {topic}."
     if found.error is not None:
-        step = ask if patient.known_profile.needs_credentials else found.error.next_step
+        step = ask if patient.credential is not None else found.error.next_step
         return Finding(name, "problem", found.error.reason, step)
     if found.operations is None:
-        if not patient.known_profile.needs_credentials:
+        if patient.credential is None:
             return Finding(name, "ok", f"{topic} is there; a broker without accounts keeps no permissions.")
         return Finding(
             name, "skipped", f"{topic} is there; what you may do with it this broker does not tell."
@@ -69,7 +76,10 @@ def look_at_server(patient: Patient) -> Finding:
     reader = connection.open_reader([connection.topics().connection], timeout=patient.timeout)
     try:
         # A rehearsal that was started for this may take some seconds until its server answers.
-        patience = patient.timeout if patient.known_profile.is_live else max(patient.timeout, PATIENCE_SECONDS)
+        connection.note_told(connection.topics().observations)  # the destination's finding said it
+        patience = (
+            patient.timeout if patient.known_profile.is_live else max(patient.timeout, PATIENCE_SECONDS)
+        )
         report = test_connection(patience=patience, connection=connection, verbose=False)
         received = time.time()
         patient.echo = Echo(received - report.milliseconds / 1e3, received, _stamped(reader, report))

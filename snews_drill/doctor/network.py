@@ -45,7 +45,12 @@ def look_at_dns(patient: Patient) -> Finding:
         said = f"No answer within {patient.timeout:g} s to the question where {host} is."
         return Finding("DNS", "problem", said, _OFFLINE)
     if isinstance(answer[0], Exception):
-        return Finding("DNS", "problem", f"Nobody knows a machine called {host} ({_in_words(answer[0], patient.timeout)}).", _OFFLINE)
+        return Finding(
+            "DNS",
+            "problem",
+            f"Nobody knows a machine called {host} ({_in_words(answer[0], patient.timeout)}).",
+            _OFFLINE,
+        )
     patient.addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in answer[0]))
     shown = ", ".join(patient.addresses[:4])
     return Finding("DNS", "ok", f"{host} is {shown}." if shown != host else f"{host} is an address.")
@@ -79,7 +84,7 @@ def look_at_tls(patient: Patient) -> Finding:
     """Shake hands and look at the certificate, with the authorities that the credential names."""
     credential = patient.credential
     if credential is None:
-        return Finding("TLS", "ok", "Not used: this broker asks for no account.")
+        return Finding("TLS", "ok", "Not used: no account is used there.")
     if not credential.is_encrypted:
         return Finding(
             "TLS",

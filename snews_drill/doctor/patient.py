@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snews_drill.connection import Connection
-from snews_drill.profiles import Profile, get_profile
+from snews_drill.profiles import Profile, chosen_profile
 from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal
 from snews_drill.settings import DrillSettings, load_settings
-from snews_drill.transport import TopicRights, Transport, find_credentials
+from snews_drill.transport import TopicRights, Transport, credentials_for
 from snews_drill.wire.dialects import get_dialect
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Patient:
             self.profile = (
                 self._asked
                 if isinstance(self._asked, Profile)
-                else get_profile(self._asked or self.settings.profile)
+                else chosen_profile(self._asked, self.settings)
             )
         return self.profile
 
@@ -106,14 +106,20 @@ class Patient:
             self.broker = self._rehearsal.broker
         return self.broker
 
+    def find_credentials(self) -> Any:
+        """Return the credential that `connect` would use; None if none is used."""
+        profile = self.known_profile
+        if profile.broker is None:
+            return None
+        return credentials_for(self.broker, is_required=profile.needs_credentials)
+
     def connection(self) -> Connection:
         """Return a connection of the doctor's own; the user's current one stays what it is."""
         if self._connection is None:
             profile = self.known_profile
-            auth = find_credentials(self.broker) if profile.needs_credentials else None
             self._connection = Connection(
                 profile,
-                Transport(self.broker, auth=auth),
+                Transport(self.broker, auth=self.find_credentials()),
                 get_dialect(profile.dialect),
                 rehearsal=self._rehearsal,
                 settings=self.settings,

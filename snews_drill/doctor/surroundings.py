@@ -13,7 +13,7 @@ from snews_drill.detectors import find_detector
 from snews_drill.doctor.findings import Finding
 from snews_drill.doctor.patient import Patient
 from snews_drill.names import get_name
-from snews_drill.transport import check_private, described, find_credentials, store_path, versions
+from snews_drill.transport import check_private, credentials_for, described, store_path, versions
 
 #: The line of hop-client that this package was made for. Source: pyproject.toml.
 _HOP_LINE = "0.13."
@@ -117,11 +117,17 @@ def look_at_destination(patient: Patient) -> Finding:
 
 def look_at_credentials(patient: Patient) -> Finding:
     """Look whether there is exactly one credential for the broker, in a private store."""
-    if not patient.known_profile.needs_credentials:
-        return Finding("credentials", "ok", "None needed: this broker asks for no account.")
+    profile = patient.known_profile
+    if profile.broker is None:
+        return Finding("credentials", "ok", "None needed: a rehearsal asks for no account.")
     path = store_path()
     check_private(path)
-    credential = described(find_credentials(patient.broker))
+    auth = credentials_for(patient.broker, is_required=profile.needs_credentials)
+    if auth is None:
+        return Finding(
+            "credentials", "ok", f"None used: {path} has none for {patient.broker}, which may ask for none."
+        )
+    credential = described(auth)
     patient.credential = credential
     where = credential.host or "any host"
     said = f"{credential.name} for {where}, {credential.mechanism}, in {path} (private)."

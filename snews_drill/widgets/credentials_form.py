@@ -175,7 +175,10 @@ class CredentialsForm(Shown):
             (f"{one.name} for {one.host or '(any host)'}", place)
             for place, one in enumerate(self.credentials)
         ]
+        before = self._choice.value
         self._choice.options = options
+        if options:
+            self._choice.value = before if before is not None and before < len(options) else 0
         for part in (self._choice, self._test, self._remove):
             part.disabled = not options
         hosts = dict.fromkeys((LIVE_BROKER, *(one.host for one in self.credentials if one.host)))
