@@ -320,6 +320,7 @@ def sign_up(kafka: ApacheKafka, home: Home) -> Callable[..., Profile]:
     return keep
 
 
+@pytest.mark.kafka
 def test_a_member_is_all_green_on_kafka(
     kafka: ApacheKafka, sign_up: Callable[..., Profile], tmp_path: Path
 ) -> None:
@@ -336,6 +337,7 @@ def test_a_member_is_all_green_on_kafka(
     assert test_credential(kafka.address).name == "member"
 
 
+@pytest.mark.kafka
 @pytest.mark.parametrize("user", ["member", "nobody"])
 def test_a_wrong_password_or_an_unknown_user(sign_up: Callable[..., Profile], user: str) -> None:
     """Kafka does not tell them apart; the next step serves both."""
@@ -349,6 +351,7 @@ def test_a_wrong_password_or_an_unknown_user(sign_up: Callable[..., Profile], us
         test_credential(profile.broker or "")
 
 
+@pytest.mark.kafka
 @pytest.mark.parametrize(
     ("user", "missing"),
     [
@@ -372,12 +375,14 @@ def test_a_right_that_is_missing(sign_up: Callable[..., Profile], user: str, mis
         assert f"the right to {word} doc." in diagnosis[name].next_step
 
 
+@pytest.mark.kafka
 def test_a_broker_that_wants_an_account_and_nobody_said_so(kafka: ApacheKafka, home: Home) -> None:
     """It hangs up without a word; the next step is the account."""
     finding = assert_stops_at(diagnose(f"kafka://{kafka.address}", timeout=1.0), "sign-in")
     assert f"snews-drill auth add --host {kafka.address}" in finding.next_step
 
 
+@pytest.mark.kafka
 def test_a_frozen_broker_is_bounded(kafka: ApacheKafka, sign_up: Callable[..., Profile]) -> None:
     """It takes connections, the system does that for it, and answers nothing."""
     profile = sign_up("member")
@@ -391,6 +396,7 @@ def test_a_frozen_broker_is_bounded(kafka: ApacheKafka, sign_up: Callable[..., P
     assert "within 1 s" in assert_stops_at(diagnosis, "TLS").detail
 
 
+@pytest.mark.kafka
 @pytest.mark.parametrize(("kind", "said"), [("expired", "expired"), ("untrusted", "self-signed")])
 def test_a_certificate_that_cannot_be_trusted(home: Home, tmp_path: Path, kind: str, said: str) -> None:
     """Which of the two, and no password is sent."""

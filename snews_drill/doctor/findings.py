@@ -110,7 +110,7 @@ def _row(finding: Finding) -> str:
     return (
         f'<tr><td {left};white-space:nowrap" class="sd-{kind}"><span aria-hidden="true">'
         f"{MARKS[finding.status]}</span> {finding.status}</td>"
-        f'<th scope="row" {left}">{html.escape(finding.name)}</th>'
+        f'<th scope="row" {left};white-space:nowrap">{html.escape(finding.name)}</th>'
         f'<td {left};overflow-wrap:anywhere">{html.escape(finding.detail)}{step}</td></tr>'
     )
 
