@@ -21,7 +21,7 @@ from snews_drill.rehearsal.server import DrillServer
 from snews_drill.settings import DrillSettings
 
 #: Threads that libraries keep for the whole life of the process.
-_KEPT_THREADS = ("pydevd", "IPython", "asyncio_", "ThreadPoolExecutor")
+_KEPT_THREADS = ("pydevd", "IPython", "asyncio_", "ThreadPoolExecutor", "keeper of kafka.Kafka")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
