@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from snews_drill.cli.text import visible
+from snews_drill.cli.text import counted, visible
 from snews_drill.messages.alert import Alert, AlertType
 
 _STYLES = {
@@ -28,11 +29,35 @@ def alert_style(alert: Alert) -> str:
     return _STYLES[kind] if kind is not None else "bold magenta"
 
 
-def alert_line(alert: Alert) -> Text:
-    """Return an alert in one line."""
-    names = ", ".join(visible(name, limit=40) for name in alert.detector_names[:_MAX_ENTRIES])
-    line = Text(visible(alert.alert_type, limit=60), style=alert_style(alert))
-    return line.append(f"  {len(alert.detector_names)} detectors: {names}", style="default not bold")
+class AlertLines:
+    """Tells alerts in one line each: what was added or taken away since the alert that is most like it."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[str, ...]] = []
+
+    def line(self, alert: Alert) -> Text:
+        """Return an alert in one line."""
+        names = alert.detector_names
+        before = max(self._told, key=lambda other: len(set(other) & set(names)), default=())
+        if set(before) & set(names):
+            self._told.remove(before)  # the newest alert of a group stands for it
+            parts = (
+                ("+ ", [name for name in names if name not in before]),
+                ("- ", [name for name in before if name not in names]),
+            )
+            change = (
+                "; ".join(sign + _listed(some) for sign, some in parts if some) or "new times or p-values"
+            )
+        else:
+            change = _listed(names)
+        self._told = [*self._told, names][-_MAX_ENTRIES:]
+        line = Text(f"{visible(alert.alert_type, limit=60):<10}", style=alert_style(alert))
+        return line.append(f" {counted(len(names), 'detector'):>12}  {change}", style="default not bold")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(visible(name, limit=40) for name in names[:_MAX_ENTRIES])
+    return shown + (f", … ({len(names) - _MAX_ENTRIES} more)" if len(names) > _MAX_ENTRIES else "")
 
 
 def alert_panel(alert: Alert) -> Panel:

@@ -20,6 +20,7 @@ from snews_drill.cli.text import counted, visible
 from snews_drill.errors import DrillError, NotPermitted, SettingsError
 
 if TYPE_CHECKING:
+    from snews_drill.cli.alert_panel import AlertLines
     from snews_drill.connection import Connection
     from snews_drill.drill.report import RehearsalReport, Step
     from snews_drill.drill.scenarios import PlayedEvent, Scenario
@@ -59,15 +60,17 @@ def rehearse(
 
 def _rehearse(screen: Screen, scenario: str, detector: str | None, connection: Connection | None) -> None:
     from snews_drill import drill  # noqa: F401 - the package is loaded before its module
+    from snews_drill.cli.alert_panel import AlertLines
     from snews_drill.drill.rehearse import rehearse as play_drill
 
+    lines = AlertLines()
     with screen.progress("Rehearsing …"):
         report = play_drill(
             scenario,
             detector,
             connection=connection,
             on_step=lambda step: _tell_step(screen, step),
-            on_alert=lambda alert: _tell_alert(screen, alert),
+            on_alert=lambda alert: _tell_alert(screen, lines, alert),
         )
     _summarise(screen, report)
     if not report.ok:
@@ -82,17 +85,26 @@ def _rehearse(screen: Screen, scenario: str, detector: str | None, connection: C
 
 
 def _tell_step(screen: Screen, step: Step) -> None:
+    if screen.is_json:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
     mark, style = ("✓", "green") if step.ok else ("✗", "bold red")
-    screen.say(f"{mark} {visible(step.name):<18} {step.ms:7.0f} ms  {visible(step.detail)}", style=style)
+    row = Table.grid(padding=(0, 1))  # what is too long for the line goes on below its beginning
+    for width in (1, 16, 8, None):
+        row.add_column(width=width, justify="right" if width == 8 else "left", overflow="fold")
+    row.add_row(
+        *(Text(visible(cell), style=style) for cell in (mark, step.name, f"{step.ms:.0f} ms", step.detail))
+    )
+    screen.show(row)
 
 
-def _tell_alert(screen: Screen, alert: Alert) -> None:
+def _tell_alert(screen: Screen, lines: AlertLines, alert: Alert) -> None:
     if not screen.is_json:
-        from rich.text import Text
+        from rich.padding import Padding
 
-        from snews_drill.cli.alert_panel import alert_line
-
-        screen.show(Text("  alert ").append_text(alert_line(alert)))
+        screen.show(Padding(lines.line(alert), (0, 0, 0, 2)))
 
 
 def _summarise(screen: Screen, report: RehearsalReport) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from snews_drill.cli.alert_panel import alert_line, alert_panel
+from snews_drill.cli.alert_panel import AlertLines, alert_panel
 from snews_drill.cli.server_status import Shown
 from snews_drill.cli.server_view import log_lines, status_screen
 from snews_drill.messages.alert import Alert
@@ -77,5 +77,19 @@ def test_an_alert_is_shown_whole_but_bounded() -> None:
     text = _text(alert_panel(alert))
     assert "NEW\\x1b" in text
     assert "(40 more)" in text
-    assert "100 detectors" in _text(alert_line(alert))
+    assert "100 detectors" in _text(AlertLines().line(alert))
     assert "\x1b" not in text
+
+
+def _line(lines: AlertLines, kind: str, *names: str) -> str:
+    return _text(lines.line(Alert(id="i", alert_type=kind, detector_names=names, content={}))).rstrip()
+
+
+def test_a_line_tells_what_an_alert_added_to_its_group_or_took_away() -> None:
+    lines = AlertLines()
+    assert _line(lines, "COINC_MSG", "JUNO", "LZ") == "COINC_MSG   2 detectors  JUNO, LZ"
+    assert _line(lines, "COINC_MSG", "DUNE", "IceCube") == "COINC_MSG   2 detectors  DUNE, IceCube"
+    assert _line(lines, "COINC_MSG", "JUNO", "LZ", "SBND") == "COINC_MSG   3 detectors  + SBND"
+    assert _line(lines, "UPDATE", "SBND", "LZ", "JUNO") == "UPDATE      3 detectors  new times or p-values"
+    assert _line(lines, "RETRACTION", "JUNO", "SBND") == "RETRACTION  2 detectors  - LZ"
+    assert _line(lines, "COINC_MSG", "DUNE", "IceCube", "LZ\x1b") == "COINC_MSG   3 detectors  + LZ\\x1b"
