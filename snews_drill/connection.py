@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from snews_drill.errors import DrillError, NameNotSet, TransportError
+from snews_drill.errors import BrokerUnreachable, DrillError, NameNotSet, TransportError, UnknownTopic
 from snews_drill.html_views import connection_html
 from snews_drill.names import get_name
 from snews_drill.profiles import Profile, Topics, chosen_profile
@@ -141,9 +141,20 @@ class Connection:
         is_cancelled: Callable[[], bool] | None = None,
     ) -> Reader:
         """Open a reader of topics; see `Transport.open_reader`."""
-        return self._transport.open_reader(
-            topics, start=start, timeout=timeout, instance=self._instance, is_cancelled=is_cancelled
-        )
+
+        def open_there() -> Reader:
+            return self._transport.open_reader(
+                topics, start=start, timeout=timeout, instance=self._instance, is_cancelled=is_cancelled
+            )
+
+        try:
+            return open_there()
+        except UnknownTopic:
+            if self.rehearsal is None or not set(topics) <= set(_all_topics(self.profile)):
+                raise
+            # The rehearsal's broker came back empty a moment ago.
+            self._transport.create_topics(_all_topics(self.profile), timeout=timeout)
+            return open_there()
 
     @property
     def server_problem(self) -> str:
@@ -205,6 +216,10 @@ class Connection:
             f"writes {topics.observations}, reads {topics.alerts} and {topics.connection}, "
             f"you are {who or 'not named yet'})"
         )
+
+
+def _all_topics(profile: Profile) -> tuple[str, ...]:
+    return (*profile.firedrill.names(), *profile.test.names())
 
 
 class _Current:
@@ -317,7 +332,7 @@ def _connect_rehearsal(
     rehearsal = ensure_rehearsal(settings or load_settings(), timeout=timeout, server_command=command)
     transport = Transport(rehearsal.broker)
     try:
-        transport.create_topics((*profile.firedrill.names(), *profile.test.names()), timeout=timeout)
+        transport.create_topics(_all_topics(profile), timeout=timeout)
     except BaseException:
         transport.close()
         rehearsal.release()
@@ -339,6 +354,14 @@ def _connect_broker(
     transport = Transport(broker, auth=auth)
     try:
         transport.check(timeout=timeout, refusals_end_it=True)
+    except BrokerUnreachable as error:
+        transport.close()
+        if auth is None:
+            raise BrokerUnreachable(
+                error.reason,
+                next_step=f"{error.next_step} If it asks for an account: snews-drill auth add --host {broker}",
+            ) from error
+        raise
     except BaseException:
         transport.close()
         raise

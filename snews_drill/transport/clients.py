@@ -158,7 +158,11 @@ def list_topics(
             if refusal is not None:
                 raise translated(refusal, broker=configuration.broker) from error
             noticed = configuration.noticed_since(began) or error.args[0]
-            is_gone = patience is not None and time.monotonic() >= began + patience and is_absent(noticed)
+            is_gone = (
+                patience is not None
+                and time.monotonic() >= began + patience
+                and is_absent(noticed, is_anonymous=configuration.auth is None)
+            )
             is_over = is_gone or time.monotonic() >= deadline
             if is_over or (is_cancelled is not None and is_cancelled()):
                 raise translated(noticed, broker=configuration.broker, topic=topic or "") from error

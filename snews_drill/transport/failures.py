@@ -33,10 +33,16 @@ SIZE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE}
 GONE = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
 
 
-def is_absent(error: KafkaError) -> bool:
-    """Tell whether there is nobody at the address: it has no such name, or takes no connections."""
-    return error.code() == KafkaError._RESOLVE or (
-        error.code() == KafkaError._TRANSPORT and "refused" in error.str()
+def is_absent(error: KafkaError, *, is_anonymous: bool) -> bool:
+    """Tell whether nobody at the address talks to us: no such name, no connections, or none without an account.
+
+    A broker that wants TLS hangs up on whoever comes without; all that the client says is that its brokers are down.
+    """
+    code = error.code()
+    return (
+        code == KafkaError._RESOLVE
+        or (code == KafkaError._TRANSPORT and "refused" in error.str())
+        or (code == KafkaError._ALL_BROKERS_DOWN and is_anonymous)
     )
 
 
