@@ -20,15 +20,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from snews_drill.errors import RehearsalError
-from snews_drill.rehearsal.leases import Lease, take_lease
+from snews_drill.rehearsal.leases import Lease, is_in_use, take_lease
 from snews_drill.rehearsal.plan import Plan, supervisor_command
-from snews_drill.rehearsal.presence import clean_up, has_no_supervisor, running_state, supervisor_words
+from snews_drill.rehearsal.presence import (
+    clean_up,
+    has_no_supervisor,
+    left_behind,
+    running_state,
+    supervisor_words,
+)
 from snews_drill.rehearsal.state import (
     SUPERVISOR_MODULE,
     RehearsalFolders,
     RehearsalState,
     drop_old_folders,
     new_rehearsal_id,
+    write_state,
 )
 
 if TYPE_CHECKING:
@@ -127,6 +134,9 @@ def ensure_rehearsal(
 ) -> Rehearsal:
     """Join this user's running rehearsal, or start one.
 
+    If its supervisor was killed while others use it, the same rehearsal is started again: same address, archive
+    and token; its broker is empty.
+
     Parameters
     ----------
     settings
@@ -154,11 +164,12 @@ def ensure_rehearsal(
     deadline = time.monotonic() + timeout
     choices = {"server_command": tuple(server_command), "grace": grace, "patience": patience}
     with _hold_start_lock(folders, timeout):
+        others_wait = is_in_use(folders.users)
         lease = take_lease(folders.users)
         try:
             state = running_state(folders)
             if state is None:
-                state = _start(folders, deadline, choices)
+                state = _start(folders, deadline, choices, others_wait=others_wait)
         except BaseException:
             lease.release()
             raise
@@ -211,7 +222,9 @@ def stop_rehearsal(settings: DrillSettings, *, timeout: float = 8.0) -> bool:
     return state is not None
 
 
-def _start(folders: RehearsalFolders, deadline: float, choices: dict[str, Any]) -> RehearsalState:
+def _start(
+    folders: RehearsalFolders, deadline: float, choices: dict[str, Any], *, others_wait: bool
+) -> RehearsalState:
     """Start a supervisor and wait for its state; with the start lock held.
 
     Raises
@@ -229,8 +242,7 @@ def _start(folders: RehearsalFolders, deadline: float, choices: dict[str, Any]) 
             return state
         # Another one may hold on for a moment: its starter was killed, or its state file is being mended.
         if pid is None and has_no_supervisor(folders):
-            clean_up(folders, None)
-            plan = Plan(folders=folders, archive_dir=_make_archive_dir(folders), **choices)
+            plan = _make_plan(folders, choices, others_wait=others_wait)
             log = plan.archive_dir / "supervisor.log"
             pid = _spawn(plan, log, deadline)
         elif pid is not None and not _is_process(pid):
@@ -248,6 +260,22 @@ def _start(folders: RehearsalFolders, deadline: float, choices: dict[str, Any]) 
         "The rehearsal was not ready in time: waited for its broker to answer.",
         next_step=f"Try again; {log} may say what took so long.",
     )
+
+
+def _make_plan(folders: RehearsalFolders, choices: dict[str, Any], *, others_wait: bool) -> Plan:
+    """Clean what a killed rehearsal left; go on with it if others still use it, else plan a new one."""
+    from snews_drill.settings import make_private_dir
+
+    left = left_behind(folders) if others_wait else None
+    clean_up(folders, None)
+    if left is None:
+        return Plan(folders=folders, archive_dir=_make_archive_dir(folders), **choices)
+    make_private_dir(left.archive_dir)
+    try:
+        write_state(folders.state_file, left)  # from here the supervisor takes address and token
+    except OSError:
+        return Plan(folders=folders, archive_dir=_make_archive_dir(folders), **choices)
+    return Plan(folders=folders, archive_dir=left.archive_dir, resumes=True, **choices)
 
 
 def _spawn(plan: Plan, log: Path, deadline: float) -> int:

@@ -28,6 +28,10 @@ class Plan:
         Seconds without users after which the rehearsal ends.
     patience
         Seconds that it waits for its first user.
+    resumes
+        Whether it goes on with the rehearsal of that folder, whose supervisor was killed and whose state lies in
+        the state file: the same address and token, so that those who still use it need not notice more than an
+        outage.
     """
 
     folders: RehearsalFolders
@@ -35,6 +39,7 @@ class Plan:
     server_command: tuple[str, ...]
     grace: float
     patience: float
+    resumes: bool = False
 
 
 def supervisor_command(plan: Plan) -> list[str]:
@@ -48,6 +53,7 @@ def supervisor_command(plan: Plan) -> list[str]:
         *("--server-command", json.dumps(plan.server_command)),
         *("--grace", repr(plan.grace)),
         *("--patience", repr(plan.patience)),
+        *(("--resumes",) if plan.resumes else ()),
     ]
 
 
@@ -59,6 +65,7 @@ def read_plan(arguments: list[str]) -> Plan:
     parser.add_argument("--server-command", type=json.loads, required=True)
     parser.add_argument("--grace", type=float, required=True)
     parser.add_argument("--patience", type=float, required=True)
+    parser.add_argument("--resumes", action="store_true")
     given = parser.parse_args(arguments)
     return Plan(
         folders=RehearsalFolders(given.runtime_dir, given.state_dir),
@@ -66,4 +73,5 @@ def read_plan(arguments: list[str]) -> Plan:
         server_command=tuple(given.server_command),
         grace=given.grace,
         patience=given.patience,
+        resumes=given.resumes,
     )

@@ -29,6 +29,17 @@ def clean_up(folders: RehearsalFolders, ended: RehearsalState | None) -> None:
     remove_dead_leases(folders.users)
 
 
+def left_behind(folders: RehearsalFolders) -> RehearsalState | None:
+    """Return the state of a rehearsal whose supervisor was killed, or None.
+
+    A supervisor that ends in order takes its state away; nobody then waits for that rehearsal to come back.
+    """
+    state = _believable_state(folders)
+    if state is None or running_state(folders) is not None or state.archive_dir.parent != folders.archives:
+        return None
+    return state
+
+
 def _believable_state(folders: RehearsalFolders) -> RehearsalState | None:
     with contextlib.suppress(DrillError):
         return read_state(folders.state_file)

@@ -75,6 +75,11 @@ class RehearsalState:
     server_process: ProcessMark | None = None
     problem: str = ""
 
+    @property
+    def port(self) -> int:
+        """The broker's port on this machine."""
+        return int(self.broker.rpartition(":")[2])
+
     def to_json(self) -> bytes:
         """Return the file's content, UTF-8."""
         document = {"version": _VERSION, **asdict(self), "archive_dir": str(self.archive_dir)}

@@ -135,7 +135,7 @@ class Supervisor:
                 "Another supervisor keeps this user's rehearsal.", next_step="Use that rehearsal."
             ) from error
         self._lock = lock
-        self._broker.start()
+        self._start_broker()
         self._broker_since = now = time.monotonic()
         self._last_user = now + self._plan.patience - self._plan.grace
         self._start_server()
@@ -153,6 +153,23 @@ class Supervisor:
         write_state(self._plan.folders.state_file, state)
         self._state = state
         _log(f"rehearsal {state.rehearsal_id} on {state.broker}")
+
+    def _start_broker(self) -> None:
+        """Start the broker, where the rehearsal that is resumed had it if that is possible."""
+        left: RehearsalState | None = None
+        if self._plan.resumes:
+            with contextlib.suppress(DrillError):
+                left = read_state(self._plan.folders.state_file)
+            remove_state(self._plan.folders.state_file)  # the server must not take it for ours
+        if left is not None and left.archive_dir == self._plan.archive_dir:
+            self._token = left.admin_token
+            self._broker = EmbeddedBroker(left.port)
+            with contextlib.suppress(RehearsalError):
+                self._broker.start()
+                return
+            _log(f"the rehearsal cannot go on at {left.broker}")
+            self._broker = EmbeddedBroker()
+        self._broker.start()
 
     def _look_after_broker(self) -> None:
         if self._broker.is_running:

@@ -179,10 +179,31 @@ def test_a_killed_supervisor_takes_broker_and_server_with_it_and_the_next_start_
         wait_for(lambda pid=pid: is_gone(pid), f"the end of process {pid}")
     assert rehearsal.current_state() is None
     assert find_rehearsal(settings) is None
+    rehearsal.release()
     with ensure_rehearsal(settings, server_command=()) as second:
         assert second.rehearsal_id != rehearsal.rehearsal_id
         assert answers(second.broker)
-    rehearsal.release()
+
+
+@linux_only
+@pytest.mark.parametrize("is_taken", [False, True], ids=["port is free", "port is taken"])
+def test_a_rehearsal_whose_supervisor_was_killed_comes_back_where_its_users_look_for_it(settings, is_taken):
+    with ensure_rehearsal(settings, server_command=()) as first, socket.socket() as thief:
+        before = first.current_state()
+        kill(before.supervisor.pid)
+        for pid in pids(before):
+            wait_for(lambda pid=pid: is_gone(pid), f"the end of process {pid}")
+        if is_taken:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            thief.bind(("127.0.0.1", before.port))
+            thief.listen()
+        with ensure_rehearsal(settings, server_command=()) as second:
+            after = first.current_state()
+            assert second.rehearsal_id == first.rehearsal_id
+            assert (second.broker == first.broker) is not is_taken
+            assert second.admin_token == first.admin_token
+            assert after.instance != before.instance
+            assert answers(second.broker)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
