@@ -8,16 +8,16 @@ import time
 import uuid
 from collections.abc import Callable
 
-import ipywidgets
 from IPython.display import display, update_display
 
-from snews_drill.widgets.look import escaped, panel
+from snews_drill.widgets.look import escaped
 
 #: Seconds before a wait is shown: most are over by then.
 PATIENCE_SEC = 1.0
 
 _DRAW_EVERY_SEC = 0.25
-_VIEW = "application/vnd.jupyter.widget-view+json"
+
+_STYLE = "padding: 4px 0; font-family: var(--jp-ui-font-family); color: var(--jp-ui-font-color1)"
 
 
 class WaitBar:
@@ -59,29 +59,24 @@ class WaitBar:
     def _run(self) -> None:
         if self._ended.wait(PATIENCE_SEC):
             return
-        bar = ipywidgets.FloatProgress(
-            min=0.0,
-            max=self._timeout or 1.0,
-            layout={"width": "260px"},
-            tooltip="How long it has been waited for",
-        )
-        words = ipywidgets.HTML()
-        box = panel([ipywidgets.HBox([bar, words])])
+        # Plain HTML and no widget: one that goes away while the browser still makes its view is an error there. Begun with
+        # nothing, and with nothing at the end: how long a wait takes is no part of what a cell says.
         name = uuid.uuid4().hex
-        # The view alone, without a text beside it: how long a wait takes is no part of what a cell says.
-        view = {_VIEW: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}
-        self._draw(bar, words)
-        display(view, raw=True, display_id=name)
-        while not self._ended.wait(_DRAW_EVERY_SEC):
-            self._draw(bar, words)
+        display({}, raw=True, display_id=name)
+        while True:
+            update_display({"text/html": self._html()}, raw=True, display_id=name)
+            if self._ended.wait(_DRAW_EVERY_SEC):
+                break
         update_display({}, raw=True, display_id=name)
-        for widget in (bar, words, *box.children, box):
-            widget.close()
 
-    def _draw(self, bar: ipywidgets.FloatProgress, words: ipywidgets.HTML) -> None:
+    def _html(self) -> str:
         seconds = time.monotonic() - self._begun
-        bar.value = min(seconds, bar.max) if self._timeout is not None else seconds % 1.0
-        words.value = self.text(seconds)
+        full = self._timeout or 1.0
+        value = min(seconds, full) if self._timeout is not None else seconds % full
+        return (
+            f'<div style="{_STYLE}"><progress style="width: 260px" aria-label="How long it has been waited for" '
+            f'max="{full:g}" value="{value:.3g}"></progress> {self.text(seconds)}</div>'
+        )
 
 
 def show_wait(what: str, timeout: float | None) -> Callable[[], None]:
