@@ -24,8 +24,10 @@ class Expected:
     @property
     def largest(self) -> frozenset[str]:
         """The detectors of the largest alert; empty if there is none."""
-        named: list[tuple[str, ...]] = [names for _, names in self.alerts]
-        return frozenset(max(named, key=lambda names: len(names), default=()))
+        largest: tuple[str, ...] = ()
+        for _, names in self.alerts:
+            largest = max(largest, names, key=len)
+        return frozenset(largest)
 
 
 def expected_alerts(scenario: Scenario, detector: str) -> Expected:

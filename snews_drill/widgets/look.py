@@ -18,7 +18,8 @@ _STYLE = """
 .snews-drill, .snews-drill .widget-box, .snews-drill .widget-vbox { overflow: visible; }
 .snews-drill .widget-html, .snews-drill .widget-html-content { line-height: 1.45; height: auto; overflow: visible; }
 .snews-drill h4.sd-title { margin: 0 0 4px 0; font-size: 1.1em; font-weight: 600; }
-.snews-drill.sd-card, .snews-drill .sd-card { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 6px; padding: 12px 14px;
+.snews-drill.sd-card, .snews-drill .sd-card { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 6px;
+  padding: 12px 14px;
   background: var(--jp-layout-color1, #fff); }
 .snews-drill .sd-note { padding: 2px 0; }
 .snews-drill .sd-ok { color: color-mix(in srgb, var(--jp-success-color0, #2e7d32) 75%, var(--jp-ui-font-color0, #000)); }

@@ -13,8 +13,8 @@ _LOG = logging.getLogger("snews_drill.widgets")
 class Refresher:
     """Calls a drawing function at most so many times a second, in a thread of its own.
 
-    A thread of its own, because the kernel's main thread may be busy with a cell while alerts come. The function must look at
-    a snapshot and change widgets only if something changed. One that raises is reported and called again.
+    A thread of its own, because the kernel's main thread may be busy with a cell while alerts come. The function must
+    look at a snapshot and change widgets only if something changed. One that raises is reported and called again.
 
     Parameters
     ----------
@@ -26,7 +26,9 @@ class Refresher:
         What the thread is called.
     """
 
-    def __init__(self, draw: Callable[[], None], *, every: float = 0.25, name: str = "snews_drill view") -> None:
+    def __init__(
+        self, draw: Callable[[], None], *, every: float = 0.25, name: str = "snews_drill view"
+    ) -> None:
         self._draw = draw
         self._every = max(every, 0.1)
         self._name = name
@@ -45,7 +47,9 @@ class Refresher:
             if self.is_running:
                 return
             self._ended = threading.Event()
-            self._thread = threading.Thread(target=self._run, args=(self._ended,), name=self._name, daemon=True)
+            self._thread = threading.Thread(
+                target=self._run, args=(self._ended,), name=self._name, daemon=True
+            )
             self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> None:

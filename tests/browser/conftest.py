@@ -15,7 +15,7 @@ else:
         "playwright.sync_api", reason="needs playwright: pip install snews_drill[test]"
     )
 
-from browser.lab import Lab, NotebookPage, find_chromium, launch_browser  # noqa: E402 - after the check above
+from browser.lab import Lab, NotebookPage, find_chromium, launch_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

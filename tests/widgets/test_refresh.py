@@ -50,7 +50,10 @@ def test_a_view_that_cannot_be_drawn_is_reported_and_tried_again(caplog: pytest.
         tries.append(1)
         raise ValueError("no canvas")
 
-    with caplog.at_level(logging.ERROR, "snews_drill.widgets"), Refresher(draw, every=0.1, name="broken view"):
+    with (
+        caplog.at_level(logging.ERROR, "snews_drill.widgets"),
+        Refresher(draw, every=0.1, name="broken view"),
+    ):
         wait_for(lambda: len(tries) >= 2, "a second try")
     assert "broken view could not be drawn" in caplog.text
     assert "no canvas" in caplog.text
@@ -58,7 +61,13 @@ def test_a_view_that_cannot_be_drawn_is_reported_and_tried_again(caplog: pytest.
 
 def test_a_view_may_stop_itself() -> None:
     """Without waiting for its own thread."""
-    refresher: Refresher
-    refresher = Refresher(lambda: refresher.stop(), every=0.1)
+    stops: list[Refresher] = []
+
+    def draw() -> None:
+        for refresher in stops:
+            refresher.stop()
+
+    refresher = Refresher(draw, every=0.1)
+    stops.append(refresher)
     refresher.start()
     wait_for(lambda: not refresher.is_running, "the end")
