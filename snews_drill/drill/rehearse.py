@@ -27,6 +27,9 @@ from snews_drill.waiting import waiting
 #: Who plays the user's part when nobody said which detector that is: the tutorial's own example.
 DEFAULT_DETECTOR = "XENONnT"
 
+#: Seconds that a step waits for those who are told of its alerts.
+_TELLING_LIMIT_SEC = 1.0
+
 __all__ = ["RehearsalReport", "Step", "rehearse"]
 
 
@@ -131,6 +134,7 @@ class _Rehearsal:
         self._expected = expected_alerts(scenario, name)
         self._began_ns = 0
         self._subscriber: Subscriber | None = None
+        self._told = 0
         self._connection: Connection
 
     def play(self) -> None:
@@ -203,9 +207,16 @@ class _Rehearsal:
     def _subscribe(self) -> str:
         self._subscriber = Subscriber(connection=self._connection)
         if self._on_alert is not None:
-            self._subscriber.on_alert(self._on_alert)
+            self._subscriber.on_alert(self._tell)
         self._stack.enter_context(self._subscriber)
         return f"listening to {self._connection.topics().alerts}"
+
+    def _tell(self, alert: Alert) -> None:
+        try:
+            if self._on_alert is not None:
+                self._on_alert(alert)
+        finally:
+            self._told += 1
 
     def _observe(self) -> str:
         # An alert's time is that of its cause in whole milliseconds, and some microseconds.
@@ -231,11 +242,21 @@ class _Rehearsal:
                 raise NoAnswer(
                     f"Waited {self._patience:g} s for {what}; {len(alerts)} alerts came. "
                     f"{self._connection.server_problem}".strip(),
-                    next_step="Rehearse once more; `snews-drill serve` shows what the server refused.",
+                    next_step=self._what_next(),
                 )
             with suppress(NoAnswer):
                 self._subscriber.wait_for(len(self._subscriber.alerts) + 1, timeout=min(left, 0.5))
+        # What is told of a step comes after what is told of its alerts.
+        told_by = time.monotonic() + _TELLING_LIMIT_SEC
+        while self._on_alert is not None and self._told < len(alerts) and time.monotonic() < told_by:
+            time.sleep(0.001)
         return alerts
+
+    def _what_next(self) -> str:
+        if not self._connection.admin_token:
+            # What said the same an hour ago still stands, and no alert says it twice.
+            return "Without rights an earlier rehearsal still stands: have the instructor reset the cache, then again."
+        return "Rehearse once more; `snews-drill serve` shows what the server refused."
 
     def _await_alerts(self) -> str:
         expected = self._expected
