@@ -331,11 +331,19 @@ def _command(
     if reply.status != "done":
         raise NotAuthorised(
             f"The drill server refused {command.value}: {answer}",
-            next_step="Ask the instructor; the token goes into SNEWS_DRILL_ADMIN_TOKEN, addresses into the contacts file.",
+            next_step=_after_refusal(command, connection),
         )
     if verbose:
         print(f"> {answer}")
     return CommandReply(command.value, True, answer, milliseconds, reply.meta)
+
+
+def _after_refusal(command: CommandName, connection: Connection) -> str:
+    if command is not CommandName.GET_FEEDBACK:
+        return "Ask the instructor for the token and put it into SNEWS_DRILL_ADMIN_TOKEN."
+    if connection.rehearsal is not None:
+        return "Put the address into the file named above, and ask again."
+    return "Ask whoever runs the drill server to register your address."
 
 
 def _visible(text: str) -> str:

@@ -77,11 +77,18 @@ def _rehearse(screen: Screen, scenario: str, detector: str | None, connection: C
         failed = next((step for step in report.steps if not step.ok), None)
         screen.result.update(report.to_dict())
         screen.result.pop("ok", None)
+        reason, next_step = _reason_and_step(failed)
         raise DrillError(
-            f"The rehearsal ended at: {failed.name if failed else 'the start'}.",
-            next_step=failed.detail if failed else "Rehearse once more.",
+            f"The rehearsal ended at: {failed.name if failed else 'the start'}. {reason}".strip(),
+            next_step=next_step or "Rehearse once more.",
         )
     screen.emit(report.to_dict())
+
+
+def _reason_and_step(failed: Step | None) -> tuple[str, str]:
+    """Return why a step failed, and what to do."""
+    reason, _, next_step = (failed.detail if failed else "").partition("\n  Next step: ")
+    return reason, next_step
 
 
 def _tell_step(screen: Screen, step: Step) -> None:
@@ -94,9 +101,9 @@ def _tell_step(screen: Screen, step: Step) -> None:
     row = Table.grid(padding=(0, 1))  # what is too long for the line goes on below its beginning
     for width in (1, 16, 8, None):
         row.add_column(width=width, justify="right" if width == 8 else "left", overflow="fold")
-    row.add_row(
-        *(Text(visible(cell), style=style) for cell in (mark, step.name, f"{step.ms:.0f} ms", step.detail))
-    )
+    detail = step.detail if step.ok else _reason_and_step(step)[0]  # the end tells the next step
+    cells = (mark, step.name, f"{step.ms:.0f} ms", detail)
+    row.add_row(*(Text(visible(cell, keeps_lines=True), style=style) for cell in cells))
     screen.show(row)
 
 

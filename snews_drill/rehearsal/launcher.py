@@ -380,8 +380,8 @@ def _hold_start_lock(folders: RehearsalFolders, timeout: float) -> Iterator[None
         ) from error
     except OSError as error:
         raise RehearsalError(
-            f"{folders.runtime_dir} cannot be used: {error.strerror}.",
-            next_step="Make it writable, or set SNEWS_DRILL_HOME to a folder that is.",
+            f"A lock in {folders.runtime_dir} cannot be used: {error.strerror}.",
+            next_step="Remove that folder, which is made again when needed, or set SNEWS_DRILL_HOME to another.",
         ) from error
     try:
         yield
