@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "rehearsal/plan.py": "tests/rehearsal/test_supervisor.py",
     "rehearsal/presence.py": "tests/rehearsal/test_supervisor.py",
     "rehearsal/processes.py": "tests/rehearsal/test_broker.py",
+    "drill/expected.py": "tests/drill/test_rehearse.py",
     # Parts of the drill server.
     "rehearsal/archive_rows.py": "tests/rehearsal/test_archive.py",
     "rehearsal/server_intake.py": "tests/rehearsal/test_server.py",
@@ -64,6 +65,7 @@ TESTED_ELSEWHERE = {
     "transport/records.py": "tests/transport/test_reading.py",
     "transport/versions.py": "tests/cli/test_commands.py",
     # Parts of views, tried through the view.
+    "widgets/__init__.py": "tests/widgets/test_hooks.py",
     "widgets/alert_": "tests/widgets/test_alert_table.py",
     "widgets/form_": "tests/widgets/test_message_form.py",
     "widgets/python_line.py": "tests/widgets/test_message_form.py",
