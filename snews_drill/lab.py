@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,28 @@ def prepare_notebooks(folder: Path | None = None) -> Path:
             next_step="Name a folder that you can write: snews-drill lab --folder FOLDER",
         ) from error
     return target
+
+
+def check_port(port: int) -> None:
+    """Return if a port of 127.0.0.1 is free.
+
+    Raises
+    ------
+    SettingsError
+        If it is not.
+    """
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # what a dead server left does not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SettingsError(
+                f"Port {port} on this machine cannot be used: {error.strerror}.",
+                next_step="Name another with --port, or none at all: a free one is then picked.",
+            ) from error
 
 
 def lab_command(folder: Path, *, port: int | None = None, opens_browser: bool = True) -> list[str]:

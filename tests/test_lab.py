@@ -197,3 +197,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_a_port_that_is_taken_is_told_before_jupyterlab_starts() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=str(port)) as caught:
+            lab.check_port(port)
+    assert "--port" in caught.value.next_step
+    lab.check_port(port)

@@ -9,6 +9,7 @@ import typer
 
 from snews_drill.cli.options import JsonOption
 from snews_drill.cli.screen import command
+from snews_drill.errors import DrillError
 
 
 def register(app: typer.Typer) -> None:
@@ -33,8 +34,10 @@ def lab(
     with command(is_json) as screen:
         import signal
 
-        from snews_drill.lab import prepare_notebooks, run_lab
+        from snews_drill.lab import check_port, prepare_notebooks, run_lab
 
+        if port is not None and not prepare_only:
+            check_port(port)
         prepared = prepare_notebooks(folder)
         screen.emit({"ok": True, "folder": str(prepared)})
         screen.note(f"The notebooks are in {prepared}")
@@ -43,4 +46,6 @@ def lab(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # JupyterLab must not outlive the command
         code = run_lab(prepared, port=port, opens_browser=browser)
         if code:
-            raise typer.Exit(1)
+            raise DrillError(
+                f"JupyterLab ended with exit code {code}.", next_step="What it said last stands above."
+            )
