@@ -63,6 +63,7 @@ class _Batch:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     refusals: list[Refusal] = field(default_factory=list)
     mails: list[MailTask] = field(default_factory=list)
+    alerts: int = 0
     has_outgoing: bool = False
 
 
@@ -178,13 +179,14 @@ class Intake:
                 # A later record is the later word, also of two that a fast clock dates into the future.
                 batch.received_ns += 1
                 self._take_one(record, batch, is_judged=is_judged)
-                self._archive.set_position(self._instance, record.topic, record.partition, record.offset + 1)
+            for (topic, partition), offset in {(r.topic, r.partition): r.offset for r in records}.items():
+                self._archive.set_position(self._instance, topic, partition, offset + 1)
             self._archive.add_counts(batch.counts)
         self.seen = batch.seen
         self._counts.update(batch.counts)
         self.refusals.extend(batch.refusals)
         if batch.has_outgoing:
-            self._alerts = self._archive.alert_count()
+            self._alerts += batch.alerts
             self.has_outgoing = True
         for task in batch.mails:
             if not self._mail_room.submit(task):
@@ -288,6 +290,7 @@ class Intake:
             )
             seen = dataclasses.replace(seen, retractions=seen.retractions + 1)
         batch.seen[name] = seen
+        batch.alerts += alerts
         batch.has_outgoing = batch.has_outgoing or alerts > 0
 
     def _obey(self, command: Command, exercise: Exercise, dialect_name: str, batch: _Batch) -> _Verdict:

@@ -76,7 +76,7 @@ def test_two_detectors_that_agree_make_the_alert_of_the_tutorial(
     assert [text[:26] for text in alert["neutrino_times"]] == [iso_micro(zero), iso_micro(zero + 26_127_000)]
     assert alert["sub list number"] == 0
     assert alert["server_tag"] == "snews_drill"
-    assert "XENONnT" in server.status.groups[0]
+    wait_for(lambda: server.status.groups == (("JUNO", "XENONnT"),), "the group in the status")
 
 
 def test_all_five_tiers_are_taken_and_counted(connection: Connection, server: DrillServer) -> None:
