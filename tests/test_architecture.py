@@ -138,7 +138,8 @@ def test_every_module_has_its_test() -> None:
         name = name_of(path)
         own = ROOT / "tests" / Path(name).parent / f"test_{path.stem}.py"
         is_elsewhere = any(
-            name == place or (place.endswith(("/", "_")) and name.startswith(place)) for place in TESTED_ELSEWHERE
+            name == place or (place.endswith(("/", "_")) and name.startswith(place))
+            for place in TESTED_ELSEWHERE
         )
         if says_something(path) and not own.exists() and not is_elsewhere:
             missing.append(name)

@@ -86,7 +86,8 @@ def get_dialect(name: str) -> Dialect:
     """
     if name not in DIALECTS:
         raise SettingsError(
-            f"There is no dialect {name!r:.40}.", next_step=f"Use one of {', '.join(repr(d) for d in DIALECTS)}."
+            f"There is no dialect {name!r:.40}.",
+            next_step=f"Use one of {', '.join(repr(d) for d in DIALECTS)}.",
         )
     return DIALECTS[name]
 
