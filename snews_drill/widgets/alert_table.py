@@ -15,6 +15,7 @@ from snews_drill.errors import SettingsError
 from snews_drill.subscriber import Subscriber
 from snews_drill.widgets.alert_export import save_alerts
 from snews_drill.widgets.alert_view import AlertView
+from snews_drill.widgets.hooks import replace_earlier
 
 if TYPE_CHECKING:
     from snews_drill.connection import Connection
@@ -27,7 +28,7 @@ class AlertTable:
     """A live table of alerts, newest first. Make it the last line of a cell; the notebook stays free.
 
     Tables of one subscriber are views of the same: shown twice, or the cell run again, there is still one thread, one
-    choice of a row, and no alert comes twice.
+    choice of a row, and no alert comes twice. A cell that makes a new subscriber each time it is run stops the one before.
 
     Parameters
     ----------
@@ -101,6 +102,7 @@ class AlertTable:
 
     def start(self) -> None:
         """Listen; harmless when it does already. Raises as `Subscriber.start` does."""
+        replace_earlier(self.subscriber)
         try:
             self.subscriber.start()
         finally:
@@ -171,6 +173,7 @@ class AlertTable:
         return f"AlertTable({state.phase}: {state.shown} alert{'' if state.shown == 1 else 's'})"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
+        replace_earlier(self.subscriber)
         self._view.refresh()
         bundle = self._view.box._repr_mimebundle_(**options)
         return {**bundle, "text/plain": repr(self)} if bundle is not None else None

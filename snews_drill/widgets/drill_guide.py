@@ -26,6 +26,7 @@ _STYLE = """<style>
 .snews-drill ol.sd-steps .sd-what { min-width: 0; }
 .snews-drill ol.sd-steps .sd-next { font-weight: 600; }
 .snews-drill ol.sd-steps code { padding: 1px 4px; overflow-wrap: anywhere; white-space: pre-wrap; }
+.snews-drill ol.sd-steps summary { width: fit-content; cursor: pointer; }
 </style>"""
 
 
@@ -259,7 +260,9 @@ def _step_html(number: int, step: GuideStep, *, is_next: bool) -> str:
         )
     title = f'<span class="{"sd-next" if is_next else ""}">{escaped(step.title)}</span>'
     help_line = (
-        f'<br><span class="sd-quiet">If it stays open: {escaped(step.if_open)}</span>' if is_next else ""
+        f'<br><span class="sd-quiet">If it stays open: {escaped(step.if_open)}</span>'
+        if is_next
+        else f'<details class="sd-quiet"><summary>If it stays open</summary>{escaped(step.if_open)}</details>'
     )
     return (
         f'<li><span class="sd-quiet" role="img" aria-label="open">{number}</span>'

@@ -29,7 +29,7 @@ def save_arguments(path: str | Path, arguments: Mapping[str, Any], *, overwrite:
     UnwritableFile
         If there is a file already and `overwrite` is False, or it cannot be written.
     """
-    target = Path(path).expanduser()
+    target = home_expanded(path)
     text = json.dumps(dict(arguments), indent=4, ensure_ascii=False) + "\n"
     try:
         _write(target, text, overwrite=overwrite)
@@ -45,6 +45,11 @@ def save_arguments(path: str | Path, arguments: Mapping[str, Any], *, overwrite:
             next_step="Choose a file in a folder that you may write to.",
         ) from error
     return target
+
+
+def home_expanded(path: str | Path) -> Path:
+    """Return a path with `~` as the home folder; an unknown user's stays as it is, so that it is told as missing."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for unknown users
 
 
 def _write(target: Path, text: str, *, overwrite: bool) -> None:

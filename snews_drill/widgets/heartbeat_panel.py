@@ -27,6 +27,9 @@ _MAX_SAMPLES = 240
 #: Seconds between two drawings.
 _DRAW_EVERY_SEC = 0.5
 
+#: The paces that can be chosen in the panel, in seconds; code may choose any.
+_SHORTEST_SEC, _LONGEST_SEC = 0.1, 86_400.0
+
 #: Gaps that are listed, the newest.
 _LISTED_GAPS = 3
 
@@ -89,8 +92,9 @@ class HeartbeatPanel(Shown):
         self._status.observe(self._choose_status, "value")
         self._every = ipywidgets.BoundedFloatText(
             value=every,
-            min=0.1,
-            max=86_400,
+            # What code asked for stands in the field, whatever it is.
+            min=min(_SHORTEST_SEC, every),
+            max=max(_LONGEST_SEC, every),
             description="Every (s)",
             style={"description_width": "initial"},
             layout={"width": "150px"},

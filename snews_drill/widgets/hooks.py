@@ -50,7 +50,7 @@ def show_chooser() -> bool:
 def show_table(subscriber: Subscriber) -> None:
     """Show a subscriber's live table.
 
-    A cell that is run again replaces what it showed: the subscribers that it started before are stopped.
+    A cell that is run again replaces what it showed, see `replace_earlier`.
     """
     if _kernel() is None:
         return
@@ -58,9 +58,17 @@ def show_table(subscriber: Subscriber) -> None:
 
     from snews_drill.widgets.alert_table import AlertTable
 
+    replace_earlier(subscriber)
+    display(AlertTable(subscriber))
+
+
+def replace_earlier(subscriber: Subscriber) -> None:
+    """Stop the subscribers whose tables an earlier run of the running cell showed or started; this one takes their place.
+
+    Does nothing outside a cell: what a button starts belongs to no run.
+    """
     for before in _replaced(subscriber):
         before.stop()
-    display(AlertTable(subscriber))
 
 
 def show_wait(what: str, timeout: float | None) -> Callable[[], None]:

@@ -13,7 +13,7 @@ from snews_drill.errors import DrillError, InvalidMessage, Problem
 from snews_drill.names import get_name
 from snews_drill.publisher import SNEWSTiersPublisher, read_json_object
 from snews_drill.transport import Receipt
-from snews_drill.widgets.form_file import save_arguments
+from snews_drill.widgets.form_file import home_expanded, save_arguments
 from snews_drill.widgets.form_file_panel import FilePanel
 from snews_drill.widgets.form_preview import FormPreview
 from snews_drill.widgets.form_send_flow import SendFlow
@@ -197,7 +197,7 @@ class MessageForm:
         UnreadableFile
             If it is missing, not JSON, or holds something else than an object; the form stays as it is.
         """
-        content = read_json_object(Path(path).expanduser())
+        content = read_json_object(home_expanded(path))
         self._draft.clear()
         for name, value in content.items():
             self._draft.put(name, value)

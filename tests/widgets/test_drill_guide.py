@@ -19,6 +19,7 @@ from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.settings import DrillSettings
 from snews_drill.transport import Transport
 from snews_drill.widgets import ConnectionPanel, DrillGuide, HeartbeatPanel
+from snews_drill.widgets.look import escaped
 from snews_drill.wire.dialects import get_dialect
 
 
@@ -53,15 +54,17 @@ def test_a_drill_from_the_panels_ticks_every_step(connection: Connection) -> Non
     assert "not watching" in guide._head.value
 
 
-def test_open_steps_show_what_to_call_and_the_next_one_what_to_look_at(
+def test_each_open_step_shows_what_to_call_and_what_to_look_at(
     broker: EmbeddedBroker, settings: DrillSettings
 ) -> None:
-    """The hints are on screen; the line about a step that stays open stands at the next one only."""
+    """The hints are on screen; what to do when a step stays open is written at the next one, and opens at the others."""
     with open_stage(broker.address, settings, label="hints") as stage:
         guide = DrillGuide(detector="JUNO", connection=stage.connection)
         shown = guide._list.value
         assert shown.count("<code>") == 6
-        assert shown.count("If it stays open") == 1
+        assert shown.count("If it stays open: ") == 1
+        assert shown.count("<summary>If it stays open</summary>") == 5
+        assert all(escaped(step.if_open) in shown for step in guide.steps if not step.is_done)
         assert "test_connection(&quot;JUNO&quot;)" in shown
         with pytest.raises(NoAnswer, match="not running"):
             guide.wait_for("alert", timeout=0.05)

@@ -95,6 +95,13 @@ def test_the_pace_may_be_changed_while_it_is_stopped(stage: Stage) -> None:
         HeartbeatPanel(every=0)
 
 
+@pytest.mark.parametrize("every", [0.01, 0.1, 86_400, 90_000])
+def test_the_pace_that_code_chose_is_the_one_on_screen(stage: Stage, every: float) -> None:
+    """Also beyond what can be chosen by clicking."""
+    panel = HeartbeatPanel(every=every, connection=stage.connection)
+    assert panel.every == panel._every.value == every
+
+
 def test_without_a_name_it_says_what_to_do(stage: Stage, settings: DrillSettings) -> None:
     """In the panel for a click, as an error for code; no thread is left."""
     stage.connection._settings = settings

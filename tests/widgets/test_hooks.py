@@ -19,6 +19,7 @@ from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.settings import DrillSettings
 from snews_drill.subscriber import Subscriber
 from snews_drill.widgets import hooks
+from snews_drill.widgets.alert_table import AlertTable
 
 
 class Kernel:
@@ -139,6 +140,31 @@ def test_a_cell_that_is_run_again_leaves_one_subscriber(
         assert third.is_running
         for subscriber in (third, other, unnamed):
             subscriber.stop()
+
+
+@pytest.mark.parametrize("by", ["code", "button"])
+def test_a_table_of_a_new_subscriber_replaces_the_one_before(
+    kernel: Kernel, broker: EmbeddedBroker, settings: DrillSettings, by: str
+) -> None:
+    """A cell with AlertTable(Subscriber()) run again leaves one listening thread; another cell's table is left alone."""
+    with open_stage(broker.address, settings, label=f"hook_table_{by}") as stage:
+
+        def run_cell(cell: str) -> AlertTable:
+            kernel.run_cell(cell)
+            table = AlertTable(Subscriber(connection=stage.connection))
+            if by == "code":
+                table.start()
+            table._repr_mimebundle_()
+            if by == "button":
+                kernel.run_cell(None, kind="comm_msg")
+                table.press("start")
+            return table
+
+        tables = [run_cell("other"), run_cell("first"), run_cell("first")]
+        assert [table.is_running for table in tables] == [True, False, True]
+        for table in tables:
+            table.stop()
+            table.close()
 
 
 def test_only_a_cell_that_waits_shows_a_bar(kernel: Kernel) -> None:

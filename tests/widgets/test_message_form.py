@@ -516,6 +516,21 @@ def test_a_place_that_cannot_be_written_is_told(stage: Stage, tmp_path: Path, na
             form.save(f"{tmp_path}/{name}", overwrite=overwrite)
 
 
+def test_the_home_of_an_unknown_user_is_told(stage: Stage) -> None:
+    """`~` and a name is somebody's home folder; there may be nobody of that name. No click raises."""
+    form = MessageForm(connection=stage.connection, detector_status="ON")
+    path = "~nobody-of-this-name/message.json"
+    with pytest.raises(UnwritableFile):
+        form.save(path)
+    with pytest.raises(UnreadableFile):
+        form.load(path)
+    form._file_panel.path.value = path
+    for button in ("load_button", "save_button", "replace_button"):
+        form._file_panel.outcome.value = ""
+        getattr(form._file_panel, button).click()
+        assert "nobody-of-this-name" in form._file_panel.outcome.value
+
+
 def test_what_cannot_be_read_is_not_saved(stage: Stage, tmp_path: Path) -> None:
     form = MessageForm(connection=stage.connection, detector_status="ON", p_val="half")
     with pytest.raises(InvalidMessage, match="p_val"):
