@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -285,6 +286,25 @@ def test_a_connection_closed_elsewhere_shows_stopped(broker: EmbeddedBroker, set
     wait_for(lambda: "stopped" in table.state and view_threads() == 0, "stopped, and no thread")
     table.stop()
     table.close()
+
+
+def test_an_outage_stands_in_the_table_and_ends(settings: DrillSettings) -> None:
+    """The broker goes: reconnecting, since when, the rows stay. It comes back: listening, and the next alert is shown."""
+    with EmbeddedBroker() as broker, open_stage(broker.address, settings, label="outage") as stage:
+        table = AlertTable(Subscriber(connection=stage.connection))
+        with table:
+            stage.publish(make_alert())
+            wait_for(lambda: shown_numbers(table) == [1], "the row before the outage")
+            broker.stop()
+            wait_for(lambda: "reconnecting" in table.state, "reconnecting on screen", timeout=20)
+            assert re.search(r"since \d\d:\d\d:\d\d UTC", table.state)
+            assert shown_numbers(table) == [1]
+            broker.start()
+            stage.make_topics()
+            wait_for(lambda: "listening" in table.state, "listening on screen", timeout=20)
+            stage.publish(make_alert())
+            wait_for(lambda: shown_numbers(table) == [2, 1], "the row after the outage", timeout=20)
+        table.close()
 
 
 def test_broken_callbacks_and_records_do_not_end_it(stage: Stage, table: AlertTable) -> None:
