@@ -32,6 +32,13 @@ def credential_for(address: str) -> Any:
     return _credentials.get(address)
 
 
+def environment_for(stand: object, folder: Path) -> dict[str, str]:
+    """Return the environment of another process of the test user, with hop's store of credentials below `folder`."""
+    if isinstance(stand, KafkaStand):
+        stand.kafka.write_hop_auth_file(folder / "hop" / "auth.toml", "tester")
+    return {**os.environ, "XDG_CONFIG_HOME": str(folder), "SNEWS_DRILL_HOME": str(folder / "snews_drill")}
+
+
 class Stand(Protocol):
     """A broker that can be killed, restarted and frozen."""
 

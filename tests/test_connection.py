@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,13 +28,17 @@ from snews_drill.connection import (
 )
 from snews_drill.errors import (
     BrokerUnreachable,
+    DrillError,
     NotAuthenticated,
     RehearsalError,
     SettingsError,
     TransportError,
 )
+from snews_drill.heartbeats import HeartbeatSender, send_heartbeat
+from snews_drill.publisher import SNEWSTiersPublisher
 from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.rehearsal.launcher import find_rehearsal
+from snews_drill.remote import display_heartbeats, get_feedback, reset_cache
 from snews_drill.remote import test_connection as ask_for_echo
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import Receipt
@@ -270,3 +276,51 @@ def test_settings_are_read_anew_unless_given(connection: Connection, monkeypatch
     monkeypatch.setenv("SNEWS_DRILL_NAME", "LVD")
     assert load_settings().detector_name == "LVD"
     assert connection.detector_name == "LVD"
+
+
+def _beat(connection: Connection) -> None:
+    with HeartbeatSender(connection=connection) as sender:
+        wait_for(lambda: sender.state.acknowledged, "the first heartbeat")
+
+
+WRITERS: dict[str, Callable[[Connection], Any]] = {
+    "publisher": lambda c: SNEWSTiersPublisher(detector_status="ON", connection=c).send_to_snews(),
+    "quiet publisher": lambda c: SNEWSTiersPublisher(detector_status="ON", connection=c).send_to_snews(
+        verbose=False
+    ),
+    "heartbeat": lambda c: send_heartbeat(connection=c),
+    "heartbeat sender": _beat,
+    "connection test": lambda c: ask_for_echo(connection=c, wait=0.2, verbose=False),
+    "reset": lambda c: reset_cache(connection=c, patience=0.2, verbose=False),
+    "feedback": lambda c: get_feedback("XENONnT", "me@example.org", connection=c, patience=0.2),
+    "heartbeats of all": lambda c: display_heartbeats(connection=c, patience=0.2),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_whatever_writes_to_a_live_place_names_it_before(
+    connection: Connection, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Not afterwards: what was printed is looked at when the first message is handed to the broker's client."""
+    connection.profile = connection.profile.model_copy(update={"is_live": True})
+    said: list[str] = []
+    send = connection._transport.send
+
+    def watched(*arguments: Any, **more: Any) -> Any:
+        said.append("".join(capsys.readouterr()))
+        return send(*arguments, **more)
+
+    monkeypatch.setattr(connection._transport, "send", watched)
+    with contextlib.suppress(DrillError):  # nobody answers requests here
+        WRITERS[name](connection)
+    assert said, "nothing was written"
+    assert connection.url(connection.topics().observations) in said[0]
+
+
+def test_the_broker_option_decides_which_broker_is_used(
+    connection: Connection, request: pytest.FixtureRequest
+) -> None:
+    """With `--broker=kafka` messages go through Apache Kafka with an account, otherwise through the embedded one without."""
+    is_kafka = request.config.getoption("--broker") == "kafka"
+    assert (connection.credential is not None) is is_kafka
+    assert ("as tester" in repr(connection)) is is_kafka

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from alert_samples import DETECTORS, Stage, make_alert, open_stage, to_payload
+from broker_stand import Stand, environment_for
 from waiting import wait_for
 
 import snews_drill.subscriber
@@ -484,7 +485,7 @@ def test_a_stopped_subscriber_is_not_kept_alive(stage: Stage) -> None:
     assert gone() is None
 
 
-def test_a_program_may_end_without_stopping_it(stage: Stage) -> None:
+def test_a_program_may_end_without_stopping_it(stage: Stage, broker: Stand, tmp_path: Path) -> None:
     """A script that forgets to stop ends with exit code 0 and silence."""
     address = stage.connection.broker
     script = f"""
@@ -497,7 +498,12 @@ subscriber.start()
 assert subscriber.is_running
 """
     ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", script],
+        env=environment_for(broker, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 

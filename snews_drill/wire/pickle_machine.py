@@ -117,12 +117,18 @@ class Machine:
         """Return the one value that the stream makes; raise RefusedPickle for all that is not allowed."""
         if self._take(1) != b"\x80" or not 2 <= self._take(1)[0] <= 5:
             raise RefusedPickle("it does not begin with protocol 2, 3, 4 or 5")
-        while (code := self._take(1)) != b".":
+        raw = self._raw
+        # The loop reads the opcode itself: a record of nothing but opcodes is the slowest there is.
+        while (code := raw[self.position : self.position + 1]) != b".":
+            if not code:
+                raise RefusedPickle("it is cut off")
+            self.position += 1
             action = _ACTIONS.get(code)
             if action is None:
                 raise RefusedPickle(f"opcode {_opcode_name(code)} is not allowed")
             action(self)
-        if self.position != len(self._raw):
+        self.position += 1
+        if self.position != len(raw):
             raise RefusedPickle("something follows its end")
         value = self._pop()
         if self._stack or self._marks:
@@ -203,7 +209,12 @@ class Machine:
         self._push(text if text.isascii() else without_surrogates(text))
 
     def _tuple_of(self, count: int) -> None:
-        self._push(tuple(reversed([self._pop() for _ in range(count)])))
+        start = len(self._stack) - count
+        if start < self._floor():
+            raise RefusedPickle("it takes a value that is not there")
+        items = tuple(self._stack[start:])
+        del self._stack[start:]
+        self._push(items)
 
     def _tuple_to_mark(self) -> None:
         self._push(tuple(self._pop_to_mark()))
@@ -232,7 +243,10 @@ class Machine:
 
     def _set_item(self) -> None:
         value, key = self._pop(), self._pop()
-        self._update([key, value])
+        target = self._top()
+        if not isinstance(target, dict):
+            raise RefusedPickle("it sets items of something that is no dict")
+        target[_key(key)] = value
 
     def _set_items(self) -> None:
         self._update(self._pop_to_mark())
@@ -310,7 +324,9 @@ def _key(value: Any) -> str:
     # cannot make a dict slow, and the result is the same in either encoding.
     if isinstance(value, str):
         return value
-    if value is None or isinstance(value, (bool, int, float)):
+    if type(value) is int:
+        return str(value)
+    if value is None or isinstance(value, (bool, float)):
         return json.dumps(value)
     raise RefusedPickle("a key is no text")
 
@@ -338,7 +354,7 @@ _ACTIONS: dict[bytes, Callable[[Machine], None]] = {
     b"\x8d": lambda m: m._text("<Q"),
     b"(": Machine._mark,
     b")": lambda m: m._push(()),
-    b"\x85": lambda m: m._tuple_of(1),
+    b"\x85": lambda m: m._push((m._pop(),)),
     b"\x86": lambda m: m._tuple_of(2),
     b"\x87": lambda m: m._tuple_of(3),
     b"t": Machine._tuple_to_mark,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -270,3 +271,40 @@ def test_message_over_the_size_limit(bare_place: Any, refused: Refused) -> None:
     assert isinstance(error.__cause__, MessageTooLarge)
     assert "Shorten" in error.next_step
     refused(lambda: send(60_000), (DeliveryFailed, InvalidMessage), within=10, case=" 1.8 MB")
+
+
+# -- what is not told ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_no_log_of_any_library_holds_the_password(
+    place: Any, server: DrillServer, caplog: pytest.LogCaptureFixture, capfd: Any, is_right: bool
+) -> None:
+    """Every logger at DEBUG while signing in with SCRAM, writing and reading; refused and accepted."""
+    secret = place.kafka.password("member") if is_right else "wrong-horse-battery"
+    for name in list(logging.root.manager.loggerDict):
+        caplog.set_level(logging.DEBUG, logger=name)
+    caplog.set_level(logging.DEBUG)
+    place.sign_in("member", password=secret)
+    settings = place.settings.model_copy(update={"detector_name": "XENONnT"})
+    shown = ""
+    try:
+        with open_profile(place.url, topics_prefix=place.prefix, settings=settings) as connection:
+            assert is_right
+            assert ask_for_echo(connection=connection)
+            with listen(connection) as subscriber:
+                heartbeat(connection).send_to_snews()
+            state = [repr(vars(part)) for part in (connection, connection._transport, subscriber)]
+            shown = " ".join(
+                [repr(connection), connection._repr_html_(), repr(connection.credential), *state]
+            )
+    except NotAuthenticated as error:
+        assert not is_right
+        chain = error.__cause__ or error.__context__
+        shown = f"{error!r} {error} {chain!r} {error.__dict__}"
+    assert shown
+    assert secret not in shown
+    assert caplog.records
+    assert secret not in caplog.text
+    assert secret not in "".join(repr(vars(record)) for record in caplog.records)
+    assert secret not in "".join(capfd.readouterr())

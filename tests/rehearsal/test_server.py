@@ -269,6 +269,11 @@ HOSTILE = {
 }
 
 
+HOSTILE_PICKLES = [
+    path.read_bytes() for path in sorted((Path(__file__).parents[1] / "data/wire/hostile").glob("*.bin"))
+]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_record_is_kept_counted_and_shown(
     connection: Connection, server: DrillServer, archive: Archive, name: str
@@ -323,17 +328,23 @@ def test_identifiers_that_no_file_can_hold_do_no_harm(
     assert server.is_running
 
 
-def test_a_thousand_hostile_records_in_a_row_do_not_hold_up_a_good_one(
+def test_ten_thousand_hostile_records_in_a_row_while_good_ones_keep_flowing(
     connection: Connection, server: DrillServer, alerts: Alerts
 ) -> None:
-    kinds = [value for name, value in HOSTILE.items() if name != "large"]
-    bad = [kinds[number % len(kinds)] for number in range(1000)]
-    zero = moment()
-    good = [observation("LVD", zero), observation("JUNO", zero)]
-    send_observations(connection, *bad[:500], good[0], *bad[500:], good[1])
-    alerts.wait_for(1, timeout=30)
-    wait_for(lambda: count(server, "refused") + count(server, "unreadable") == 1000, "all of them counted")
+    """Good ones between them are taken, the alert goes out, and every bad one is counted."""
+    kinds = [*(value for name, value in HOSTILE.items() if name != "large"), *HOSTILE_PICKLES]
+    bad = [kinds[number % len(kinds)] for number in range(10_000)]
+    zero, beats = moment(), [heartbeat("LZ") for _ in range(9)]
+    begun = time.monotonic()
+    send_observations(connection, observation("LVD", zero))
+    for number, beat in enumerate(beats):
+        send_observations(connection, *bad[1000 * number : 1000 * (number + 1)], beat)
+    send_observations(connection, *bad[9000:], observation("JUNO", zero))
+    assert alerts.wait_for(1, timeout=30)[0]["detector_names"] == ["JUNO", "LVD"]
+    assert time.monotonic() - begun < 30
+    wait_for(lambda: count(server, "refused") + count(server, "unreadable") == 10_000, "all of them counted")
     assert count(server, "CoincidenceTier") == 2
+    assert count(server, "Heartbeat") == len(beats)
     assert len(server.status.refusals) == 100
 
 
