@@ -39,6 +39,8 @@ body[data-jp-theme-light="false"] .snews-drill { --jp-widgets-dropdown-arrow: ur
 .snews-drill table.sd-table th, .snews-drill table.sd-table td { text-align: left; padding: 3px 12px 3px 0;
   border-bottom: 1px solid var(--jp-border-color3, #eee); vertical-align: top; }
 .snews-drill :focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.snews-drill input:focus-visible, .snews-drill select:focus-visible, .snews-drill textarea:focus-visible {
+  box-shadow: 0 0 0 1px var(--jp-brand-color1, #1976d2) !important; } /* ipywidgets forbids them an outline */
 """
 
 

@@ -27,6 +27,17 @@ SCROLLERS = """form => [...form.querySelectorAll("*")].filter(element =>
 STICKS_OUT = """form => [...form.querySelectorAll("*")].filter(element =>
   element.getBoundingClientRect().right > form.getBoundingClientRect().right + 1).map(element => element.className)"""
 
+#: What has the focus and whether it shows, null outside of the form; how much in the form can have it.
+FOCUSED = """() => {
+  const element = document.activeElement;
+  if (!element.closest(".snews-drill.sd-card")) return null;
+  const style = getComputedStyle(element);
+  const hasOutline = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  return {kind: element.tagName, label: element.textContent || element.getAttribute("aria-label") || element.title,
+          hasRing: hasOutline || style.boxShadow.includes("0px 0px 0px 1px")}; }"""
+COUNT_FIELDS = """form => [...form.querySelectorAll("input, select, textarea, button, summary")]
+  .filter(element => !element.disabled && element.checkVisibility()).length"""
+
 
 @pytest.fixture
 def page(open_notebook: Callable[..., NotebookPage]) -> NotebookPage:
@@ -84,6 +95,25 @@ def test_a_form_is_filled_mended_and_sent_with_the_keyboard(page: NotebookPage) 
     index = page.add_cell("print(form.msg.messages == form.preview(), form.receipts[0].offset)\nform")
     page.run_cell(index)
     expect(page.output(index).first).to_contain_text("True 0")
+    close(page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_focus_is_seen_wherever_the_tab_key_takes_it(page: NotebookPage, theme: str) -> None:
+    """From the first field to the last button, none left out, none without a ring."""
+    page.set_theme(theme)
+    form = form_of(page)
+    form.get_by_label("Detector status").select_option("ON")
+    form.get_by_role("button", name="Copy the Python").wait_for()
+    form.get_by_label("Detector", exact=True).focus()
+    seen: list[str] = []
+    while (focused := page.page.evaluate(FOCUSED)) is not None:
+        assert focused["hasRing"], focused
+        seen.append(focused["kind"])
+        assert len(seen) < 100, "the tab key goes round"
+        page.page.keyboard.press("Tab")
+    assert len(seen) == form.evaluate(COUNT_FIELDS)
+    assert {"INPUT", "SELECT", "TEXTAREA", "BUTTON", "SUMMARY"} <= set(seen)
     close(page)
 
 
