@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import itertools
 import json
@@ -12,20 +13,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from alert_samples import Stage, open_stage
+from waiting import wait_for
 
 from snews_drill import publisher
 from snews_drill.connection import Connection
 from snews_drill.errors import DeliveryFailed, InvalidMessage, NameNotSet, UnknownDetector, UnreadableFile
-from snews_drill.messages.times import NS_PER_SECOND, iso_micro, parse_utc_ns
+from snews_drill.messages.times import NS_PER_SECOND, iso_micro, iso_nano, parse_utc_ns
 from snews_drill.names import set_name
 from snews_drill.profiles import get_profile
 from snews_drill.publisher import SNEWSTiersPublisher, read_json_object
 from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.settings import DrillSettings
 from snews_drill.transport import Transport
+from snews_drill.wire import dialect_3
 from snews_drill.wire.dialects import get_dialect
+from snews_drill.wire.pickle_reader import read_model_pickle
 
 TIME = "2023-06-14T12:45:45.678999"
 MACHINE = "2023-06-14T12:46:00.000001"
@@ -431,6 +436,51 @@ def test_messages_of_another_dialect_are_not_sent(stage: Stage, clock: list[int]
     again = make(neutrino_time=TIME, connection=connection)
     assert list(again.messages[0])[:3] == ["id", "uuid", "tier"]
     connection.dialect = get_dialect("1.3")
+
+
+def test_in_dialect_3_what_is_shown_travels_edited_and_sent_again(stage: Stage) -> None:
+    """With values of numpy and pandas, too: equal in content and keys to what readers get, restamped each time."""
+    connection, now_ns = stage.connection, time.time_ns()
+    connection.dialect = get_dialect("3")
+    made = make(
+        neutrino_time=iso_nano(now_ns - NS_PER_SECOND),
+        p_val=np.float32(0.25),
+        p_values=pd.Series([0.5, 0.25]),
+        t_bin_width=np.int64(1),
+        timing_series=np.array([0, 7], dtype=np.int64),
+        detector_status="ON",
+        comment=np.float64(2.5),
+        connection=connection,
+    )
+    assert [message["tier"] for message in made.messages] == [
+        "CoincidenceTier", "SignificanceTier", "TimingTier", "Heartbeat",
+    ]  # fmt: skip
+    for message in made.messages:
+        assert tuple(message) == dialect_3.keys_of(dialect_3.tier_of(message))
+        assert json.loads(json.dumps(message)) == message
+    made.messages[0]["p_val"] = np.float64(0.125)
+    made.messages[0]["neutrino_time_utc"] = iso_micro(now_ns // 1000 * 1000 - 2 * NS_PER_SECOND)
+    made.messages[1]["meta"]["shift"] = "night"
+    sent = []
+    for _ in range(2):
+        made.send_to_snews(verbose=False)
+        sent += copy.deepcopy(made.messages)
+    read: list[Any] = []
+    reader = connection.open_reader([stage.observation_topic], start="beginning")
+    wait_for(lambda: read.extend(reader.read(timeout=0.2)) or len({r.offset for r in read}) == 8, "8 records")
+    reader.close()
+    records = {record.offset: record for record in read}.values()
+    as_objects = [
+        read_model_pickle(r.value).fields if r.content_format == "blob" else json.loads(json.loads(r.value))
+        for r in records
+    ]
+    assert as_objects == sent
+    assert [list(content) for content in as_objects] == [list(content) for content in sent]
+    assert sent[0]["p_val"] == 0.125
+    assert sent[0]["neutrino_time_utc"].endswith("000Z")
+    assert sent[1]["meta"]["shift"] == "night"
+    assert sent[0]["uuid"] == sent[4]["uuid"]
+    assert sent[0]["sent_time_utc"] < sent[4]["sent_time_utc"]
 
 
 # -- sending
