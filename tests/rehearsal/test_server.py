@@ -240,6 +240,37 @@ def test_retraction_by_uuid_takes_back_that_observation(
     assert alerts.wait_for(2)[1]["alert_type"] == "RETRACTION"
 
 
+def test_a_uuid_names_a_message_of_its_own_detector_only(
+    connection: Connection, server: DrillServer, alerts: Alerts
+) -> None:
+    """Two detectors with the same uuid are two observations; nobody takes back another one's by its uuid."""
+    zero, uuid, topic = moment(), "a2f5bb6e-6b6c-4a0c-9a7b-2d7b7d2d1a11", connection.topics().observations
+    for name in ("JUNO", "LVD"):
+        three = make(
+            Tier.COINCIDENCE, name, dialect="3", neutrino_time=iso_micro(zero), p_val=0.05, uuid=uuid
+        )
+        write(connection, topic, three, content_format="blob")
+    assert alerts.wait_for(1)[0]["detector_names"] == ["JUNO", "LVD"]
+    send_observations(connection, make(Tier.RETRACTION, "LZ", dialect="3", retract_message_uuid=uuid))
+    await_count(server, "Retraction", 1)
+    assert server.status.groups == (("JUNO", "LVD"),)
+    send_observations(connection, make(Tier.RETRACTION, "LVD", dialect="3", retract_message_uuid=uuid))
+    assert alerts.wait_for(2)[1]["alert_type"] == "RETRACTION"
+
+
+def test_heartbeats_of_wrong_clocks_count_when_they_come(connection: Connection, server: DrillServer) -> None:
+    """A clock two days late or early: the detector is there now, and its messages are judged by the server's clock."""
+    day, now = 24 * 3600 * NS_PER_SECOND, time.time_ns()
+    send_observations(
+        connection, heartbeat("LVD", now_ns=now - 2 * day), heartbeat("LZ", now_ns=now + 2 * day)
+    )
+    await_count(server, "Heartbeat", 2)
+    seen = {detector.name: detector for detector in server.status.detectors}
+    for name in ("LVD", "LZ"):
+        assert seen[name].is_on
+        assert abs((seen[name].last_heartbeat_ns or 0) - now) < 60 * NS_PER_SECOND
+
+
 def test_old_and_future_observations_are_refused_with_the_reason(
     connection: Connection, server: DrillServer
 ) -> None:
