@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -28,6 +31,9 @@ MAX_META_VALUE_BYTES = 2048
 _ALWAYS_JSON = frozenset({str, int, bool, type(None)})
 
 _MAX_FILE_BYTES = 1 << 20
+
+#: How long a pipe may be silent, s.
+_PIPE_SECONDS = 10.0
 
 
 class SNEWSTiersPublisher:
@@ -333,11 +339,11 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises
     ------
     UnreadableFile
-        If it is missing, larger than 1 MiB, not JSON, or holds something else than an object.
+        If it is missing, larger than 1 MiB, not JSON, or holds something else than an object; or if it is a pipe
+        that nobody writes to for ten seconds.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_FILE_BYTES + 1)
+        raw = _read_bounded(path)
         if len(raw) > _MAX_FILE_BYTES:
             raise UnreadableFile(
                 f"{path} is larger than 1 MiB.", next_step="Give a file with one message's arguments."
@@ -358,3 +364,22 @@ def read_json_object(path: Path) -> dict[str, Any]:
             next_step='Write the arguments as {"detector_name": …, "neutrino_time": …}.',
         )
     return content
+
+
+def _read_bounded(path: Path) -> bytes:
+    """Return at most one byte more than the limit; a pipe is waited for, but not for ever."""
+    # Opening a pipe would wait for its writer; not so like this, and files do not mind.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        is_pipe = stat.S_ISFIFO(os.fstat(handle).st_mode)
+        raw = b""
+        while len(raw) <= _MAX_FILE_BYTES:
+            if is_pipe and not select.select([handle], [], [], _PIPE_SECONDS)[0]:
+                raise TimeoutError(f"nothing came through this pipe for {_PIPE_SECONDS:g} s")
+            piece = os.read(handle, _MAX_FILE_BYTES + 1 - len(raw))
+            if not piece:
+                break
+            raw += piece
+        return raw
+    finally:
+        os.close(handle)

@@ -6,6 +6,8 @@ import copy
 import inspect
 import itertools
 import json
+import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -704,3 +706,20 @@ def test_a_wrong_time_is_told_beside_a_wrong_p_value() -> None:
     """Both at once, so that nobody mends one and is sent back for the other."""
     msg = SNEWSTiersPublisher(detector_name="LZ", neutrino_time="2025-01-01T00:00:00", p_val=5, verbose=False)
     assert [problem.field for problem in msg.problems] == ["p_val", "neutrino_time"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_read_and_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`snews-drill publish <(…)` works; a pipe that nobody writes to ends with an error that says so."""
+    monkeypatch.setattr(publisher, "_PIPE_SECONDS", 0.2)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UnreadableFile, match="nothing came through this pipe"):
+        publisher.read_json_object(pipe)
+    monkeypatch.setattr(publisher, "_PIPE_SECONDS", 10.0)
+    writer = threading.Thread(target=pipe.write_text, args=('{"detector_status": "ON"}',))
+    writer.start()
+    assert publisher.read_json_object(pipe) == {"detector_status": "ON"}
+    writer.join(10)
