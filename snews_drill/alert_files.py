@@ -14,6 +14,7 @@ from typing import Any
 
 from snews_drill.errors import SettingsError
 from snews_drill.messages.times import NS_PER_SECOND
+from snews_drill.settings import expanded
 
 #: Where alerts go when a plug-in needs files and no folder was named. Source: ALERT_OUTPUT of the SNEWS
 #: publishing tools 1.3.2.
@@ -38,7 +39,7 @@ class AlertFiles:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = expanded(folder)
         self._day = ""
         self._next = 0
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from snews_drill.errors import SettingsError
+from snews_drill.settings import expanded
 from snews_drill.transport import (
     Credential,
     Transport,
@@ -167,7 +168,7 @@ def _check_text(what: str, text: str) -> None:
 
 
 def _readable_authority(place: str | Path) -> Path:
-    path = Path(place).expanduser().absolute()
+    path = expanded(place)
     try:
         ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError, ValueError) as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from snews_drill.errors import PluginError
+from snews_drill.settings import expanded
 
 _log = logging.getLogger("snews_drill")
 
@@ -90,7 +91,7 @@ class PluginRunner:
         on_run: Callable[[PluginRun], None] | None = None,
         time_limit: float = TIME_LIMIT_SEC,
     ) -> None:
-        self.command = _command(Path(script).expanduser().absolute())
+        self.command = _command(expanded(script))
         self._on_run = on_run
         self._time_limit = time_limit
         self._waiting: queue.Queue[Path | None] = queue.Queue(MAX_WAITING + 1)

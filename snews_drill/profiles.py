@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snews_drill.errors import SettingsError
-from snews_drill.settings import DrillSettings
+from snews_drill.settings import DrillSettings, expanded
 
 Dialect = Literal["1.3", "3"]
 
@@ -239,7 +239,7 @@ def _from_url(url: str, prefix: str | None, file: str | Path | None) -> Profile:
 def _own_topics(prefix: str | None, file: str | Path | None) -> tuple[Topics, Topics, str]:
     """Return the topics of the fire drill and of tests, and what names them in a URL."""
     if file:
-        path = Path(file).expanduser().absolute()
+        path = expanded(file)
         return *_read_topics(path), f"?topics={quote(str(path))}"
     if not prefix:
         return _DEV_FIREDRILL, _DEV_TEST, ""

@@ -202,7 +202,9 @@ def get_feedback(
         re.fullmatch(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,253}", part) for part in addresses
     ):
         raise SettingsError(
-            f"{email_address!r:.100} is no mail address.",
+            f"{email_address!r:.100} is no mail address."
+            if email_address
+            else f"{email_address!r} is no mail address: none was given.",
             next_step='Give a registered address, several separated by semicolons: "a@b.org;c@d.org".',
         )
     reply = _command(

@@ -229,6 +229,23 @@ def remember(settings: DrillSettings, **choices: str | None) -> DrillSettings:
     return settings.model_copy(update={k: defaults[k] if v is None else v for k, v in choices.items()})
 
 
+def expanded(path: str | Path) -> Path:
+    """Return an absolute path, with `~` replaced by the user's home.
+
+    Raises
+    ------
+    SettingsError
+        If it begins with `~name` and this machine has no such user.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{str(path)!r:.120} names the home of a user that this machine does not have.",
+            next_step="Write the whole path.",
+        ) from error
+
+
 def make_private_dir(path: Path) -> Path:
     """Make a folder that only this user can enter (0700) and return it.
 

@@ -13,6 +13,7 @@ from snews_drill.settings import (
     ENVIRONMENT,
     DrillSettings,
     default_folders,
+    expanded,
     load_settings,
     make_private_dir,
     read_private_file,
@@ -304,3 +305,10 @@ def test_private_files_are_replaced_whole_and_read_only_when_private(tmp_path: P
         read_private_file(path)
     with pytest.raises(OSError, match="No such file"):
         write_private_file(tmp_path / "nowhere" / "secret", b"")
+
+
+def test_a_home_that_does_not_exist_is_told() -> None:
+    """`~name` of nobody on this machine is no traceback."""
+    assert expanded("~/x") == Path.home() / "x"
+    with pytest.raises(SettingsError, match="does not have"):
+        expanded("~nobody-of-that-name/x")

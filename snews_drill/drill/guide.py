@@ -302,7 +302,7 @@ class Guide:
                 "observation",
                 "Your observation is on the topic",
                 observe,
-                "Send it with the form, from Python or the terminal; `.problems` says what is wrong with a message.",
+                "Send it with the form, from Python or the terminal; the problems tell what is wrong with a message.",
             ),
             GuideStep(
                 "alert",
