@@ -89,39 +89,46 @@ class AlertDelivery:
         self._files: AlertFiles | None = None
         self._inbox = inbox
 
-    def prepare(self, folder: str | Path | None, plugin: str | Path | None) -> None:
+    @property
+    def folder(self) -> Path | None:
+        """Where alerts are saved, as a whole path; None if none is."""
+        return self._files.folder if self._files is not None else None
+
+    def prepare(self, folder: str | Path | None, plugin: str | Path | None, *, resumes: bool = False) -> None:
         """Check the folder and the script; raise SettingsError or PluginError before anything runs.
 
-        A plug-in needs files: without a folder they go to `DEFAULT_FOLDER`.
+        A plug-in needs files: without a folder they go to `DEFAULT_FOLDER`. With `resumes` an alert that lies in the
+        folder already is handed on with that file, and not saved again.
         """
         runner = PluginRunner(plugin, on_run=self._note_run) if plugin is not None else None
         if folder is None and plugin is not None:
             folder = DEFAULT_FOLDER
-        self._files = AlertFiles(folder) if folder is not None else None
+        self._files = AlertFiles(folder, resumes=resumes) if folder is not None else None
         self.runner = runner
         if runner is not None:
             runner.start()
 
-    def take(self, record: Record, received_time_ns: int) -> None:
-        """Hand on what a record says; never raises."""
+    def take(self, record: Record, received_time_ns: int) -> bool:
+        """Hand on what a record says; never raises. Return False if it should have been saved and was not."""
         self._inbox.count("received")
         try:
             alert = decode_alert(record.value)
         except UnreadableRecord as error:
             self._note_unreadable(record, error)
-            return
+            return True
         except ValueError as error:
             self._note_unreadable(record, UnreadableRecord(f"No alert: {str(error)[:200]}", record.value))
-            return
+            return True
         if not self._inbox.is_new(record.value):
             self._inbox.count("duplicates")
-            return
+            return True
         file = self._save(alert, received_time_ns)
         size = len(record.value)
         self._inbox.put(alert, received_time_ns=received_time_ns, size_bytes=size, file=file)
         self.on_alert(alert)
         if self.runner is not None and file is not None:
             self.runner.submit(file)
+        return self._files is None or file is not None
 
     def finish(self) -> None:
         """Nothing more will come: let the plug-in end when it has done what waits. Returns at once."""
@@ -137,6 +144,9 @@ class AlertDelivery:
         if self._files is None:
             return None
         try:
+            # Saved by a subscriber that was killed before its bookmark moved on.
+            if (file := self._files.find(alert.content)) is not None:
+                return file
             return self._files.save(alert.content, received_time_ns=received_time_ns)
         except SettingsError as error:
             self._inbox.count("unsaved", error.reason)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from snews_drill.bookmark import Bookmark, Mark
 from snews_drill.connection import Connection
 from snews_drill.errors import DrillError, NotAuthenticated, NotPermitted, TransportError, UnknownTopic
 from snews_drill.inbox import Inbox, Phase
@@ -27,6 +28,9 @@ _LONGEST_PAUSE_SEC = 5.0
 #: later.
 _TOPIC_GRACE_SEC = 30.0
 
+#: So long the last record before a bookmark is looked for, seconds.
+_LOOK_BACK_SEC = 1.0
+
 
 class Listener:
     """Reads a topic in a thread of its own and hands every record over, in order.
@@ -42,9 +46,12 @@ class Listener:
     inbox
         Is told what the thread does: connecting, listening, reconnecting, stopped, failed.
     take
-        Called in the thread with each record and when it was read (ns since 1970, UTC).
+        Called in the thread with each record and when it was read (ns since 1970, UTC); says whether all that was to be
+        done with it is done.
     at_end
         Called in the thread when it ends, for whatever reason.
+    bookmark
+        Tells where to begin, if it was written before, and is kept up to date; closed at the end.
     """
 
     def __init__(
@@ -54,8 +61,9 @@ class Listener:
         start: Literal["now", "beginning"],
         *,
         inbox: Inbox,
-        take: Callable[[Record, int], None],
+        take: Callable[[Record, int], bool],
         at_end: Callable[[], None],
+        bookmark: Bookmark | None = None,
     ) -> None:
         self._connection = connection
         self._topic = topic
@@ -63,6 +71,7 @@ class Listener:
         self._inbox = inbox
         self._take = take
         self._at_end = at_end
+        self._bookmark = bookmark
         self._stop = threading.Event()
         self._is_settled = threading.Event()
         self._positions: dict[tuple[str, int], int] | None = None
@@ -128,6 +137,8 @@ class Listener:
                         error = self._final(caught)
         finally:
             self._inbox.enter(Phase.STOPPED if error is None else Phase.FAILED, error=error)
+            if self._bookmark is not None:
+                self._bookmark.close()
             self._is_settled.set()
             self._at_end()
 
@@ -143,7 +154,7 @@ class Listener:
                 if reader.down_since != down_since:
                     down_since = reader.down_since
                     self._note_outage(down_since)
-                self._hand_over(records)
+                self._hand_over(records, reader)
                 if not self._connection.is_open:
                     self._inbox.note("The connection was closed.")
                     return
@@ -157,25 +168,60 @@ class Listener:
             # A broker that came back empty numbers its records anew: everything there is later than what we
             # know.
             where = self._positions if life == self._life else "beginning"
+        elif self._bookmark is not None and self._bookmark.mark is not None:
+            where = self._place_of(self._bookmark.mark, life)
         reader = self._connection.open_reader([self._topic], start=where, is_cancelled=self._stop.is_set)
         self._positions, self._life, self._missing_since = reader.positions, life, None
+        if self._bookmark is not None:
+            self._bookmark.begin(reader.positions)
+            self._write_bookmark(reader)
         return reader
+
+    def _place_of(self, mark: Mark, life: str | None) -> Start:
+        """Return where a bookmark lies; "beginning" if the broker has another content now."""
+        if mark.life != life:
+            return "beginning"
+        for place, timestamp_ms in mark.timestamps_ms.items():
+            last = {**mark.positions, place: mark.positions[place] - 1}
+            reader = self._connection.open_reader([self._topic], start=last, is_cancelled=self._stop.is_set)
+            try:
+                for record in reader.read(timeout=_LOOK_BACK_SEC, limit=1):
+                    is_that_place = (record.topic, record.partition, record.offset) == (*place, last[place])
+                    if is_that_place and record.timestamp_ms != timestamp_ms:
+                        return "beginning"
+            finally:
+                reader.close()
+        return mark.positions
+
+    def _write_bookmark(self, reader: Reader) -> None:
+        if self._bookmark is None:
+            return
+        try:
+            self._bookmark.write(reader.life)
+        except OSError as error:
+            # It stays behind: after a restart some alerts come again, and are found in the folder.
+            self._inbox.note(
+                f"The bookmark {self._bookmark.path} could not be written: {error.strerror or error}."
+            )
 
     def _current_life(self) -> str | None:
         rehearsal = self._connection.rehearsal
         state = rehearsal.current_state() if rehearsal is not None else None
         return state.instance if state is not None else self._life
 
-    def _hand_over(self, records: list[Record]) -> None:
+    def _hand_over(self, records: list[Record], reader: Reader) -> None:
         received_time_ns = time.time_ns()
         for record in records:
             if self._stop.is_set():
-                return
+                break
             if self._positions is not None:
                 # Before it is looked at: a record that does harm must not come again for ever.
                 self._positions[record.topic, record.partition] = record.offset + 1
-            self._take(record, received_time_ns)
+            is_done = self._take(record, received_time_ns)
+            if self._bookmark is not None:
+                self._bookmark.pass_by(record, is_kept=is_done)
         if records:
+            self._write_bookmark(reader)
             self._pause = _FIRST_PAUSE_SEC
 
     def _note_outage(self, down_since: float | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from snews_drill.bookmark import Bookmark
 from snews_drill.connection import Connection, current_connection
 from snews_drill.delivery import AlertDelivery
 from snews_drill.errors import NoAnswer, SettingsError, UnreadableRecord
@@ -54,6 +55,10 @@ class Subscriber:
         "now" for alerts published from `start` on, "beginning" for everything the broker still has.
     max_alerts
         The most alerts to keep in memory. Very large alerts are kept fewer.
+    resume
+        Go on where the last subscriber that saved in `outputfolder` was, even if it was killed: none of the alerts
+        published since is missed, and none is saved twice. The place is kept in that folder, in a private file. The
+        first time, `start` says where to begin.
 
     Examples
     --------
@@ -71,6 +76,7 @@ class Subscriber:
         connection: Connection | None = None,
         start: Literal["now", "beginning"] = "now",
         max_alerts: int = 100_000,
+        resume: bool = False,
     ) -> None:
         if start not in ("now", "beginning"):
             raise SettingsError(
@@ -82,6 +88,7 @@ class Subscriber:
         self.firedrill_mode = firedrill_mode
         self.outputfolder = outputfolder
         self.plugin = plugin
+        self.resume = resume
         self._connection = connection
         self._start = start
         self._inbox = Inbox(max_alerts)
@@ -151,7 +158,7 @@ class Subscriber:
                 return
             connection = self._connection or current_connection()
             topic = connection.topics(firedrill_mode=self.firedrill_mode).alerts
-            self._delivery.prepare(self.outputfolder, self.plugin)
+            bookmark = self._prepare(connection, topic)
             self._url = connection.url(topic)
             self._is_error_told = False
             self._listener = Listener(
@@ -161,10 +168,29 @@ class Subscriber:
                 inbox=self._inbox,
                 take=self._delivery.take,
                 at_end=self._delivery.finish,
+                bookmark=bookmark,
             )
             self._listener.start(_START_PATIENCE_SEC)
         self._delivery.on_start(self)
         self._raise_failure()
+
+    def _prepare(self, connection: Connection, topic: str) -> Bookmark | None:
+        """Make folder and plug-in ready; return the bookmark if there is to be one."""
+        if self.resume and self.outputfolder is None and self.plugin is None:
+            raise SettingsError(
+                "Only alerts that are saved can tell where to resume, and none is saved.",
+                next_step="Give an outputfolder.",
+            )
+        self._delivery.prepare(self.outputfolder, self.plugin, resumes=self.resume)
+        folder = self._delivery.folder
+        if not self.resume or folder is None:
+            return None
+        try:
+            return Bookmark(folder, "rehearsal" if connection.rehearsal else connection.broker, topic)
+        except SettingsError:
+            self._delivery.finish()
+            self._delivery.stop(_START_PATIENCE_SEC)
+            raise
 
     def stop(self, timeout: float = 1.0) -> None:
         """Stop listening; harmless when it does not. The alerts stay.

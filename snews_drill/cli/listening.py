@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command("subscribe")(subscribe)
 
 
-def subscribe(
+def subscribe(  # noqa: PLR0913 - an option each
     script: Annotated[
         Path | None,
         typer.Option("--plugin", "-p", metavar="SCRIPT", help="Run this for every alert, with its file."),
@@ -56,6 +56,10 @@ def subscribe(
     start: Annotated[
         StartPlace, typer.Option("--start", help="Begin with new alerts, or with all there are.")
     ] = StartPlace.NOW,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on after the last alert saved in FOLDER, even if killed since."),
+    ] = False,
     profile: ProfileOption = None,
     firedrill: FiredrillOption = True,
     is_json: JsonOption = False,
@@ -75,6 +79,7 @@ def subscribe(
             plugin=script,
             connection=connection,
             start="now" if start is StartPlace.NOW else "beginning",
+            resume=resume,
         )
         with until_interrupted() as asked:
             _Stream(screen, subscriber, asked).run(count, timeout)
@@ -185,7 +190,8 @@ class _Stream:
         if state.unsaved:
             raise SettingsError(
                 f"{counted(state.unsaved, 'alert')} could not be saved: {state.last_error}",
-                next_step="Make room or make the folder writable; --start beginning brings the alerts again.",
+                next_step="Make room or make the folder writable; --start beginning (or --resume, if you used it) brings "
+                "the alerts again.",
             )
         if state.plugin_failures:
             raise PluginError(

@@ -117,6 +117,11 @@ class Reader:
         """The next offset for each (topic, partition)."""
         return dict(self._positions)
 
+    @property
+    def life(self) -> str | None:
+        """Which life of the broker the positions are of; None where the broker keeps its content."""
+        return self._known_instance
+
     def read(self, *, timeout: float, limit: int = 500) -> list[Record]:
         """Return what has come, waiting only if there is nothing.
 
