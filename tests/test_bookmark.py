@@ -266,8 +266,8 @@ from snews_drill.subscriber import Subscriber
 from snews_drill.transport import Transport, credentials_for
 from snews_drill.wire.dialects import get_dialect
 address, profile, folder = sys.argv[1:]
-connection = Connection(Profile.model_validate_json(profile), Transport(address, auth=credentials_for(address, is_required=False)), get_dialect("1.3"),
-                        settings=load_settings({}))
+transport = Transport(address, auth=credentials_for(address, is_required=False))
+connection = Connection(Profile.model_validate_json(profile), transport, get_dialect("1.3"), settings=load_settings({}))
 with Subscriber(connection=connection, outputfolder=folder, resume=True):
     print("listening", flush=True)
     sys.stdin.read()
