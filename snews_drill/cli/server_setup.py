@@ -36,6 +36,8 @@ class ServerChoices:
         A private file with the token that gives rights.
     dialect : str or None
         How alerts are written; both dialects are always read.
+    partitions : int
+        Partitions of the observation topics, if they are made now.
     """
 
     broker: str
@@ -43,6 +45,7 @@ class ServerChoices:
     archive: Path | None = None
     admin_token_file: Path | None = None
     dialect: str | None = None
+    partitions: int = 1
 
 
 @contextlib.contextmanager
@@ -79,6 +82,8 @@ def open_server_connection(choices: ServerChoices) -> Iterator[tuple[Connection,
         transport.check(timeout=10.0, refusals_end_it=True)
         remarks = []
         try:
+            observations = (profile.firedrill.observations, profile.test.observations)
+            transport.create_topics(observations, partitions=choices.partitions)
             transport.create_topics((*profile.firedrill.names(), *profile.test.names()))
         except NotPermitted as error:
             remarks.append(f"Topics could not be made, so they must exist: {error.reason}")

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
 
 
-def serve(
+def serve(  # noqa: PLR0913 - each is an option
     broker: Annotated[
         str | None,
         typer.Option("--broker", metavar="URL", help="Serve a drill on this broker: kafka://host:port."),
@@ -52,6 +52,15 @@ def serve(
         str | None,
         typer.Option("--dialect", help='How alerts are written, "1.3" or "3"; both are always read.'),
     ] = None,
+    partitions: Annotated[
+        int,
+        typer.Option(
+            "--partitions",
+            min=1,
+            max=1000,
+            help="Partitions of the observation topics, if they are made now.",
+        ),
+    ] = 1,
     profile: ProfileOption = None,
     firedrill: FiredrillOption = True,  # noqa: ARG001 - a server serves both
     is_json: JsonOption = False,
@@ -63,12 +72,14 @@ def serve(
     with command(is_json) as screen:
         url = broker or _broker_of(profile)
         if url is None:
-            _refuse_choices(topics_prefix, archive, admin_token_file, dialect)
+            _refuse_choices(topics_prefix, archive, admin_token_file, dialect, partitions != 1)
             _show_rehearsal(screen)
             return
         from snews_drill.cli.server_setup import ServerChoices
 
-        _serve_broker(screen, ServerChoices(url, topics_prefix, archive, admin_token_file, dialect))
+        _serve_broker(
+            screen, ServerChoices(url, topics_prefix, archive, admin_token_file, dialect, partitions)
+        )
 
 
 def _broker_of(profile: str | None) -> str | None:

@@ -203,7 +203,11 @@ class DrillServer:
 
     def _send(self, batch: list[Outgoing], sent: list[int]) -> TransportError | None:
         """Send messages of one topic, note those that need not be sent again, and return what went wrong first."""
-        payloads = [Payload(o.content, "blob" if o.content_format == "blob" else "json") for o in batch]
+        # One key: on a partitioned topic too, readers see a server's alerts in the order it decided them.
+        payloads = [
+            Payload(o.content, "blob" if o.content_format == "blob" else "json", o.kind.encode())
+            for o in batch
+        ]
         outcomes = self._connection.send(
             batch[0].topic, payloads, timeout=5.0, is_cancelled=self._stop.is_set
         )

@@ -108,6 +108,9 @@ class ProducerSettings(adc.producer.ProducerConfig):  # type: ignore[misc]
             "linger.ms": 0,
             # With one request on its way, a repeated one cannot overtake another: the order stays.
             "max.in.flight": 1,
+            # The same key goes where Kafka's own client would put it, so that a detector's records share a partition
+            # whichever program wrote them.
+            "partitioner": "murmur2_random",
             # A topic that does not exist is an answer within a second, not after half a minute.
             "topic.metadata.propagation.max.ms": 1000,
         }

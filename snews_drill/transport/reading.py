@@ -282,7 +282,7 @@ class Reader:
         if asked is None:
             return int(end if start == "now" else first)
         if asked <= end or self._timestamp_of(topic, partition, asked - 1) is not None:
-            return asked
+            return max(asked, int(first))  # what lies before is no longer kept
         return int(first)  # the broker lost its content and is another one now
 
     def _timestamp_of(self, topic: str, partition: int, offset: int) -> int | None:

@@ -131,7 +131,10 @@ class Transport:
         while not self._must_end(sending):
             try:
                 producer.write(
-                    SelfDescribing(delivery.payload), delivery_callback=delivery, topic=sending.topic
+                    SelfDescribing(delivery.payload),
+                    delivery_callback=delivery,
+                    topic=sending.topic,
+                    key=delivery.payload.key,
                 )
             except BufferError:
                 client.serve(0.05)
@@ -248,8 +251,8 @@ class Transport:
         """
         return describe_rights(self._admin(), self.broker, topics, timeout)
 
-    def create_topics(self, names: Iterable[str], *, timeout: float = 10.0) -> None:
-        """Make the topics that do not exist yet.
+    def create_topics(self, names: Iterable[str], *, partitions: int = 1, timeout: float = 10.0) -> None:
+        """Make the topics that do not exist yet, with so many partitions; those that exist are left alone.
 
         Raises
         ------
@@ -259,7 +262,7 @@ class Transport:
         # hop-client asks a topic for this setting; the embedded broker only answers where it was given.
         settings = {"max.message.bytes": str(MAX_RECORD_BYTES)}
         new = [
-            NewTopic(name, num_partitions=1, replication_factor=1, config=settings)
+            NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
             for name in dict.fromkeys(names)
         ]
         client = self._admin()  # kept until the answers are there

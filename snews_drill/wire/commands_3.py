@@ -12,7 +12,7 @@ from snews_drill.errors import UnreadableRecord
 from snews_drill.messages.commands import NEEDS_RIGHTS, Command, CommandName
 from snews_drill.wire.fields import FieldReader
 from snews_drill.wire.json_text import dump_json
-from snews_drill.wire.payload import Payload
+from snews_drill.wire.payload import Payload, sender_key
 
 _WORDS = frozenset(name.value for name in CommandName)
 
@@ -75,8 +75,10 @@ def encode_command(command: Command) -> Payload:
     The published server reads strings and drops objects; the published client compares the reply with an
     object.
     """
-    text = dump_json(command_to_object(command))
-    return Payload(dump_json(text.decode("ascii")) if command.status == "sending" else text)
+    content = command_to_object(command)
+    text = dump_json(content)
+    written = dump_json(text.decode("ascii")) if command.status == "sending" else text
+    return Payload(written, key=sender_key(content))
 
 
 def command_from_object(content: Mapping[str, Any], raw: bytes) -> Command:

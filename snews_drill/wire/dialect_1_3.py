@@ -26,7 +26,7 @@ from snews_drill.messages.tiers import (
 from snews_drill.messages.times import iso_micro
 from snews_drill.wire.fields import FieldReader, is_truthy
 from snews_drill.wire.json_text import dump_json
-from snews_drill.wire.payload import Payload
+from snews_drill.wire.payload import Payload, sender_key
 from snews_drill.wire.write_1_3 import SCHEMA_VERSION, to_object
 
 __all__ = [
@@ -258,7 +258,7 @@ def encode_message(content: Mapping[str, Any]) -> Payload:
         If meta holds something that JSON has no word for.
     """
     try:
-        return Payload(dump_json(content))
+        return Payload(dump_json(content), key=sender_key(content))
     except (TypeError, ValueError, RecursionError) as error:
         tier = tier_of(content)
         raise InvalidMessage(
@@ -305,7 +305,8 @@ def command_to_object(command: Command) -> dict[str, Any]:
 
 def encode_command(command: Command) -> Payload:
     """Return the bytes of a command."""
-    return Payload(dump_json(command_to_object(command)))
+    content = command_to_object(command)
+    return Payload(dump_json(content), key=sender_key(content))
 
 
 def command_from_object(content: Mapping[str, Any], raw: bytes) -> Command:

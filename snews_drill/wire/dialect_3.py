@@ -23,7 +23,7 @@ from snews_drill.wire.commands_3 import command_from_object, command_to_object, 
 from snews_drill.wire.fields import FieldReader, is_truthy
 from snews_drill.wire.json_text import dump_json
 from snews_drill.wire.own_fields_3 import OWN_READERS
-from snews_drill.wire.payload import Payload
+from snews_drill.wire.payload import Payload, sender_key
 from snews_drill.wire.pickle_writer import write_model_pickle
 from snews_drill.wire.series_3 import offsets_ns
 from snews_drill.wire.write_3 import OWN_KEYS, SCHEMA_VERSION, TIER_WORDS, to_object
@@ -298,9 +298,10 @@ def encode_message(content: Mapping[str, Any]) -> Payload:
         if tier is None:
             raise ValueError(f"{content.get('tier')!r:.60} is no tier")  # noqa: TRY301 - one way out for all
         ordered = {key: content.get(key) for key in keys_of(tier)}
+        key = sender_key(content)
         if tier in OBSERVATION_TIERS:
-            return Payload(write_model_pickle(ordered), "blob")
-        return Payload(dump_json(dump_json(ordered).decode("ascii")))
+            return Payload(write_model_pickle(ordered), "blob", key)
+        return Payload(dump_json(dump_json(ordered).decode("ascii")), key=key)
     except (TypeError, ValueError, RecursionError) as error:
         reason = f"holds something that cannot be written: {error}."
         remedy = "Use texts, finite numbers, lists and dicts only."

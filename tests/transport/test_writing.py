@@ -80,6 +80,23 @@ def test_format_header_travels(transport: Transport, topic: str) -> None:
     reader.close()
 
 
+def test_records_of_one_key_share_a_partition_in_order(transport: Transport) -> None:
+    """Where they lie is where Kafka's own client puts them, murmur2(key) modulo 6; a reader gets every partition."""
+    transport.create_topics(["writing.keyed"], partitions=6)
+    names = [b"XENONnT", b"JUNO", b"Super-K", b"IceCube"]
+    payloads = [Payload(b"%d" % n, key=names[n % 4]) for n in range(200)]
+    receipts = [r for r in transport.send("writing.keyed", payloads) if isinstance(r, Receipt)]
+    assert len(receipts) == 200
+    places = {name: {r.partition for r in receipts[index::4]} for index, name in enumerate(names)}
+    assert places == {b"XENONnT": {2}, b"JUNO": {5}, b"Super-K": {3}, b"IceCube": {3}}
+    reader = transport.open_reader(["writing.keyed"], start="beginning")
+    found = read_until(reader, 200)
+    reader.close()
+    for first in range(4):
+        mine = [int(record.value) for record in found if int(record.value) % 4 == first]
+        assert mine == sorted(mine)
+
+
 def test_nothing_to_send_is_nothing_sent(transport: Transport, topic: str) -> None:
     assert transport.send(topic, []) == []
 
