@@ -56,6 +56,7 @@ TESTED_ELSEWHERE = {
     "rehearsal/processes.py": "tests/rehearsal/test_broker.py",
     "drill/expected.py": "tests/drill/test_rehearse.py",
     # Parts of the drill server.
+    "rehearsal/archive_file.py": "tests/rehearsal/test_archive.py",
     "rehearsal/archive_rows.py": "tests/rehearsal/test_archive.py",
     "rehearsal/server_intake.py": "tests/rehearsal/test_server.py",
     "rehearsal/server_mail.py": "tests/rehearsal/test_server_commands.py",

@@ -7,21 +7,13 @@ count twice.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snews_drill.errors import ArchiveError
 from snews_drill.messages.times import NS_PER_DAY
-from snews_drill.rehearsal.archive_rows import SCHEMA, ArchivedRecord, HeldObservation, Outgoing
-from snews_drill.settings import make_private_dir
+from snews_drill.rehearsal.archive_file import ArchiveFile
+from snews_drill.rehearsal.archive_rows import ArchivedRecord, HeldObservation, Outgoing
 
 #: Heartbeats are queryable for a day; whole days are dropped after a week. Source: the published server's practice.
 HEARTBEAT_DAYS_KEPT = 7
@@ -34,7 +26,7 @@ PROBLEM_BYTES = 64_000_000
 __all__ = ["Archive", "ArchivedRecord", "HeldObservation", "Outgoing"]
 
 
-class Archive:
+class Archive(ArchiveFile):
     """The archive of one drill. One writer; threads may share it.
 
     Parameters
@@ -47,81 +39,6 @@ class Archive:
     ArchiveError
         If it cannot be opened, or belongs to a newer version.
     """
-
-    #: Raised when the tables change; an older program refuses a newer file instead of guessing.
-    VERSION = 1
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        make_private_dir(path.parent)
-        with self._translated("opened"):
-            # Made private before there is anything in it; the files beside it take after it.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
-            path.chmod(0o600)
-            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        try:
-            with self._translated("opened"):
-                self._prepare()
-        except BaseException:
-            self.close()
-            raise
-
-    def _prepare(self) -> None:
-        has_tables = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone()
-        version = self._about("version") if has_tables else self.VERSION
-        if int(version) > self.VERSION:
-            raise ArchiveError(
-                f"{self.path} was written by a newer version of snews_drill.", next_step="Update snews_drill."
-            )
-        self._database.execute("PRAGMA journal_mode=WAL")
-        # A crash of the process loses nothing; after a power cut the broker's topic is read again from the last
-        # position on disk.
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute("PRAGMA journal_size_limit=16000000")
-        self._database.executescript(SCHEMA)
-        self._database.execute("INSERT OR IGNORE INTO about VALUES ('version', ?)", (str(self.VERSION),))
-
-    def _about(self, key: str) -> str:
-        row = self._database.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else "0"
-
-    @contextmanager
-    def _translated(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            is_damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-                sqlite3.SQLITE_CORRUPT,
-                sqlite3.SQLITE_NOTADB,
-            )
-            raise ArchiveError(
-                f"The archive {self.path} could not be {verb}: {error}.",
-                next_step="Move the file away; a new one is made at the next start."
-                if is_damaged
-                else "Free some disk space or make the folder writable; the server goes on by itself.",
-            ) from error
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Do everything inside or nothing.
-
-        Raises
-        ------
-        ArchiveError
-            If the disk refuses; nothing was changed then.
-        """
-        with self._lock, self._translated("written"):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                # The first error is the one to tell.
-                with contextlib.suppress(sqlite3.Error):
-                    if self._database.in_transaction:
-                        self._database.execute("ROLLBACK")
-                raise
 
     def add_record(self, record: ArchivedRecord) -> bool:
         """Keep a record; return False if it was here before."""
@@ -353,6 +270,20 @@ class Archive:
                 "DELETE FROM outgoing WHERE number = ? AND kind <> 'alert'", [(number,) for number in numbers]
             )
 
+    def note_out(self, topic: str, message_id: str, *, now_ns: int) -> bool:
+        """Note that an alert was seen on its topic; return False if no such alert was decided here so far."""
+        with self.transaction():
+            cursor = self._database.execute(
+                "UPDATE outgoing SET sent_ns = COALESCE(sent_ns, ?) WHERE kind = 'alert' AND topic = ? AND message_id = ?",
+                (now_ns, topic, message_id),
+            )
+        return cursor.rowcount > 0
+
+    def drop_replies(self) -> None:
+        """Forget the replies that were not sent: somebody else answers, or nobody waits for them any more."""
+        with self.transaction():
+            self._database.execute("DELETE FROM outgoing WHERE kind = 'reply'")
+
     def alerts(self, *, topic: str | None = None) -> list[dict[str, Any]]:
         """Return the alerts decided so far, in order, as they travel."""
         rows = self._query(
@@ -378,23 +309,3 @@ class Archive:
     def alert_count(self) -> int:
         """Return how many alerts were decided so far."""
         return int(self._query("SELECT COUNT(*) FROM outgoing WHERE kind = 'alert'", ())[0][0])
-
-    def _query(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        with self._lock, self._translated("read"):
-            return self._database.execute(statement, values).fetchall()
-
-    def close(self) -> None:
-        """Close the file. May be called twice."""
-        with self._lock:
-            self._database.close()
-
-    def __enter__(self) -> Archive:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Archive({self.path.name})"

@@ -255,6 +255,33 @@ def test_a_full_disk_is_an_error_and_changes_nothing(archive: Archive) -> None:
     assert [r.offset for r in archive.records()] == [0, 1]
 
 
+def test_notes_are_kept_or_lost_with_their_transaction(archive: Archive) -> None:
+    """What a server has to know of itself at its next start."""
+    assert archive.noted("standby") == ""
+    with archive.transaction():
+        archive.note("standby", "first")
+    with pytest.raises(RuntimeError), archive.transaction():  # noqa: PT012
+        archive.note("standby", "second")
+        raise RuntimeError
+    with Archive(archive.path) as again:
+        assert again.noted("standby") == "first"
+
+
+def test_an_alert_that_was_seen_on_its_topic_need_not_be_sent(archive: Archive) -> None:
+    """By whomever it was sent; one that is unknown here is told, and nothing is made up."""
+    with archive.transaction():
+        for name in ("one", "two"):
+            archive.queue(Outgoing("alerts", "alert", name, b"{}", "json", 1))
+        archive.queue(Outgoing("echoes", "reply", "", b"{}", "json", 1))
+    assert archive.note_out("alerts", "one", now_ns=5)
+    assert archive.note_out("alerts", "one", now_ns=6)
+    assert not archive.note_out("alerts", "three", now_ns=5)
+    assert not archive.note_out("other", "two", now_ns=5)
+    assert [o.message_id for o in archive.waiting()] == ["two", ""]
+    archive.drop_replies()
+    assert [o.message_id for o in archive.waiting()] == ["two"]
+
+
 def test_threads_may_share_it(archive: Archive) -> None:
     """One writes transactions while others read whole ones only."""
     seen: set[int] = set()
