@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -109,14 +109,33 @@ class Coincidence:
 
     def add(self, observation: Observation) -> list[Decision]:
         """Take in one observation and return the alerts it gives rise to, retractions first."""
+        return self._regroup(self._hold(observation))
+
+    def _hold(self, observation: Observation) -> Change:
+        """Take in one observation and return what it changes for its detector."""
         if self._horizon_ns is not None and observation.sent_time_ns < self._horizon_ns:
-            return []  # its time was over before it came
+            return Change([], [])  # its time was over before it came
         name = observation.detector
         detector = self._detectors.get(name)
         if detector is None:
             detector = self._detectors[name] = DetectorObservations(self._window_ns)
         heapq.heappush(self._deadlines, (observation.sent_time_ns, name))
-        return self._regroup(detector.add(observation))
+        return detector.add(observation)
+
+    def restore(self, observations: Iterable[Observation]) -> None:
+        """Take in what was held before a restart, without alerts: the groups are found once, at the end.
+
+        What stands afterwards is what `add` of each would have left; follow it with `renumber`.
+        """
+        for observation in observations:
+            self._hold(observation)
+        everything = (o for detector in self._detectors.values() for o in detector.in_force)
+        self._in_force = SortedKeyList(everything, key=place)
+        self._published.clear()
+        if self._in_force:
+            first, last = self._in_force[0].neutrino_time_ns, self._in_force[-1].neutrino_time_ns
+            for members in self._maximal_sets(first, last):
+                self._publish(members)
 
     def retract(self, detector: str, count: int) -> tuple[list[Decision], Members]:
         """Withdraw the last observations that a detector sent; what they superseded counts again.

@@ -7,7 +7,7 @@ transaction of the archive; after a failure the exercise is built anew from ther
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from statistics import fmean
 
 from snews_drill.messages.alert import Alert
@@ -69,11 +69,17 @@ class Exercise:
         self._coincidences = {False: Coincidence(), True: Coincidence()}
         self._crowded = ("", 0, 0)
 
-    def restore(self, held: HeldObservation) -> None:
-        """Take back an observation from the archive; its alerts were decided before."""
-        self._coincidences[held.is_test].add(
-            Observation(held.detector, held.neutrino_time_ns, held.p_val, held.sent_time_ns, held.message_id)
-        )
+    def restore(self, kept: Iterable[HeldObservation]) -> None:
+        """Take back observations from the archive; their alerts were decided before."""
+        found: dict[bool, list[Observation]] = {False: [], True: []}
+        for held in kept:
+            found[held.is_test].append(
+                Observation(
+                    held.detector, held.neutrino_time_ns, held.p_val, held.sent_time_ns, held.message_id
+                )
+            )
+        for is_test, observations in found.items():
+            self._coincidences[is_test].restore(observations)
 
     def renumber(self) -> None:
         """Give restored groups the numbers that readers know them by."""
@@ -251,9 +257,8 @@ class Exercise:
 
 def restore_all(exercises: dict[str, Exercise], archive: Archive, *, now_ns: int) -> None:
     """Give each exercise the observations that the archive holds for it."""
-    for held in archive.held_observations(since_ns=now_ns - LIFETIME_NS):
-        if held.exercise in exercises:
-            exercises[held.exercise].restore(held)
+    held = archive.held_observations(since_ns=now_ns - LIFETIME_NS)
     for exercise in exercises.values():
+        exercise.restore(one for one in held if one.exercise == exercise.name)
         exercise.expire(now_ns)
         exercise.renumber()

@@ -90,6 +90,11 @@ class DetectorObservations:
         """Everything held, superseded observations included, in order of sending."""
         return self._by_sending
 
+    @property
+    def in_force(self) -> Sequence[Observation]:
+        """What counts, in order of neutrino time."""
+        return self._in_force
+
     def versions(self, message_id: str) -> tuple[Observation, ...]:
         """Return every version held of one message, in order of sending."""
         return tuple(self._versions.get(message_id, ()))

@@ -413,6 +413,22 @@ def test_groups_equal_the_oracle_and_do_not_depend_on_the_order_of_arrival(items
     assert filled(items).groups == filled(other).groups == oracle_groups(items)
 
 
+@settings(max_examples=200, deadline=None)
+@given(items=many, more=many)
+def test_restoring_at_once_leaves_what_adding_one_by_one_leaves(items, more):
+    """Also what is decided afterwards is the same, once the groups have the numbers that readers know."""
+    one_by_one, at_once = filled(items), Coincidence()
+    at_once.restore(items)
+    assert at_once.groups == one_by_one.groups
+    assert at_once.observations == one_by_one.observations
+    for rule in (one_by_one, at_once):
+        rule.renumber({(-1, ""): 100, **one_by_one.numbers})
+    assert [told(at_once.add(o)) for o in more] == [told(one_by_one.add(o)) for o in more]
+    at_once.expire(24 * HOUR + 6)
+    one_by_one.expire(24 * HOUR + 6)
+    assert at_once.groups == one_by_one.groups
+
+
 def test_every_group_is_within_the_window_maximal_and_has_each_detector_once():
     rule = filled(
         Observation(
