@@ -100,6 +100,39 @@ class Problem:
         return f"{where}: {self.reason} {self.remedy}"
 
 
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """One thing that is wrong at one line of a file.
+
+    Attributes
+    ----------
+    file
+        What the file is called.
+    line
+        Which line, from 1.
+    field
+        The key or the table, as somebody who reads the file would name it.
+    reason
+        Why it was refused, with the value as it stands there.
+    remedy
+        What would be right.
+    """
+
+    file: str
+    line: int
+    field: str
+    reason: str
+    remedy: str
+
+    @property
+    def where(self) -> str:
+        """File, line and field."""
+        return f"{self.file}, line {self.line}: {self.field}"
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason} {self.remedy}"
+
+
 class SettingsError(DrillError):
     """A setting, or a folder the settings name, cannot be used."""
 
@@ -181,7 +214,17 @@ class UnreadableRecord(DrillError):
 
 
 class ScenarioError(DrillError):
-    """A scenario that cannot be played as written."""
+    """A scenario that cannot be played as written.
+
+    Attributes
+    ----------
+    problems : tuple of FileProblem
+        What is wrong in a scenario file, in order of lines; empty where no file is to blame.
+    """
+
+    def __init__(self, reason: str, *, next_step: str, problems: Sequence[FileProblem] = ()) -> None:
+        super().__init__(reason, next_step=next_step)
+        self.problems = tuple(problems)
 
 
 class LocalizationError(DrillError):

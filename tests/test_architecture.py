@@ -55,6 +55,10 @@ TESTED_ELSEWHERE = {
     "rehearsal/presence.py": "tests/rehearsal/test_supervisor.py",
     "rehearsal/processes.py": "tests/rehearsal/test_broker.py",
     "drill/expected.py": "tests/drill/test_rehearse.py",
+    # Parts of scenarios: the value, and what is sent of it.
+    "drill/scenario.py": "tests/drill/test_scenarios.py",
+    "drill/playing.py": "tests/drill/test_scenarios.py",
+    "drill/event_messages.py": "tests/drill/test_player.py",
     # Parts of the drill server.
     "rehearsal/archive_file.py": "tests/rehearsal/test_archive.py",
     "rehearsal/archive_rows.py": "tests/rehearsal/test_archive.py",

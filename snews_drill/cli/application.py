@@ -20,6 +20,7 @@ from snews_drill.cli import (
     notebooks,
     publishing,
     requesting,
+    scenarios,
     schema,
     serving,
 )
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 for _module in (
     drilling,
+    scenarios,
     notebooks,
     serving,
     identity,

@@ -1,8 +1,8 @@
-"""`rehearse` and `scenarios`: the exercise itself."""
+"""`rehearse`: a whole drill on this machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,19 +11,16 @@ from snews_drill.cli.options import (
     FiredrillOption,
     JsonOption,
     ProfileOption,
-    check_profile,
-    complete_detector,
     complete_scenario,
 )
 from snews_drill.cli.screen import Screen, command, connected
-from snews_drill.cli.text import counted, visible
+from snews_drill.cli.text import visible
 from snews_drill.errors import DrillError, NotPermitted, SettingsError
 
 if TYPE_CHECKING:
     from snews_drill.cli.alert_panel import AlertLines
     from snews_drill.connection import Connection
     from snews_drill.drill.report import RehearsalReport, Step
-    from snews_drill.drill.scenarios import PlayedEvent, Scenario
     from snews_drill.messages.alert import Alert
 
 ScenarioArgument = Annotated[
@@ -32,12 +29,8 @@ ScenarioArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
+    """Add the command to the application."""
     app.command("rehearse")(rehearse)
-    scenarios = typer.Typer(help="Named lists of observations.", no_args_is_help=True)
-    scenarios.command("list")(list_all)
-    scenarios.command("run")(run)
-    app.add_typer(scenarios, name="scenarios")
 
 
 def rehearse(
@@ -49,11 +42,11 @@ def rehearse(
 ) -> None:
     """Play a whole drill on this machine: connection, heartbeats, observations, alerts, retraction."""
     with command(is_json) as screen:
-        _check_topics(firedrill)
+        check_topics(firedrill)
         if profile is None or profile == "rehearsal":
             _rehearse(screen, scenario, detector, None)
             return
-        _refuse_live(profile)
+        refuse_live(profile)
         with connected(screen, profile) as connection:
             _rehearse(screen, scenario, detector, connection)
 
@@ -135,86 +128,8 @@ def _summarise(screen: Screen, report: RehearsalReport) -> None:
     screen.show(table)
 
 
-def list_all(
-    profile: ProfileOption = None,
-    firedrill: FiredrillOption = True,  # noqa: ARG001 - every command takes it
-    is_json: JsonOption = False,
-) -> None:
-    """List the scenarios."""
-    with command(is_json) as screen:
-        check_profile(profile)
-        from rich.table import Table
-
-        from snews_drill.drill.scenarios import list_scenarios
-
-        table = Table("name", "messages", "title")
-        for scenario in list_scenarios():
-            table.add_row(visible(scenario.name), str(len(scenario.events)), visible(scenario.title))
-        screen.show(table)
-        screen.emit({"ok": True, "scenarios": [_about(scenario) for scenario in list_scenarios()]})
-
-
-def _about(scenario: Scenario) -> dict[str, Any]:
-    return {
-        "name": scenario.name,
-        "title": scenario.title,
-        "description": scenario.description,
-        "events": [event.model_dump() for event in scenario.events],
-    }
-
-
-def run(
-    scenario: ScenarioArgument,
-    detectors: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--detector",
-            metavar="NAME",
-            help="Play the part of this detector only; may be given again.",
-            autocompletion=complete_detector,
-        ),
-    ] = None,
-    profile: ProfileOption = None,
-    firedrill: FiredrillOption = True,
-    is_json: JsonOption = False,
-) -> None:
-    """Send the observations of a scenario, one after another.
-
-    On a live broker, say whose parts are yours.
-    """
-    with command(is_json) as screen:
-        _check_topics(firedrill)
-        from snews_drill.drill.scenarios import load_scenario, play
-
-        found = load_scenario(scenario)
-        if not detectors:
-            _refuse_live(profile)
-        sent: list[PlayedEvent] = []
-        screen.result["sent"] = []
-        with connected(screen, profile) as connection, screen.progress("Sending …"):
-            sent = play(
-                found,
-                connection,
-                detectors=detectors or None,
-                on_sent=lambda event: _tell_sent(screen, event),
-            )
-        screen.say(f"{counted(len(sent), 'observation')} sent.", style="green")
-        screen.emit({"ok": True, "scenario": found.name, **screen.result})
-
-
-def _tell_sent(screen: Screen, event: PlayedEvent) -> None:
-    from snews_drill.messages.times import iso_micro
-
-    when = iso_micro(event.neutrino_time_ns)
-    screen.say(
-        f"{event.detector:<12} neutrino_time {when}  acknowledged in {event.receipt.milliseconds:.1f} ms"
-    )
-    screen.result["sent"].append(
-        {"detector_name": event.detector, "neutrino_time": when, "ms": round(event.receipt.milliseconds, 3)}
-    )
-
-
-def _refuse_live(profile: str | None) -> None:
+def refuse_live(profile: str | None) -> None:
+    """Raise NotPermitted if the profile is a live one: nobody speaks for many detectors there."""
     from snews_drill.profiles import chosen_profile
     from snews_drill.settings import load_settings
 
@@ -226,7 +141,8 @@ def _refuse_live(profile: str | None) -> None:
         )
 
 
-def _check_topics(firedrill: bool) -> None:
+def check_topics(firedrill: bool) -> None:
+    """Raise SettingsError unless the fire-drill topics are chosen."""
     if not firedrill:
         raise SettingsError(
             "Scenarios are played on the fire-drill topics only.", next_step="Leave --no-firedrill out."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from snews_drill.cli.text import to_json, visible
-from snews_drill.errors import DrillError, InvalidMessage, Problem
+from snews_drill.errors import DrillError, FileProblem, InvalidMessage, Problem, ScenarioError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -170,7 +170,20 @@ def error_to_dict(error: DrillError) -> dict[str, Any]:
     }
     if isinstance(error, InvalidMessage):
         found["problems"] = [problem_to_dict(problem) for problem in error.problems]
+    if isinstance(error, ScenarioError) and error.problems:
+        found["problems"] = [file_problem_to_dict(problem) for problem in error.problems]
     return found
+
+
+def file_problem_to_dict(problem: FileProblem) -> dict[str, Any]:
+    """Return a problem of a file as plain data."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "field": problem.field,
+        "reason": problem.reason,
+        "remedy": problem.remedy,
+    }
 
 
 def problem_to_dict(problem: Problem) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Whichever tool sent a message (form, Python, terminal), it is seen where it coun
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from types import TracebackType
@@ -251,7 +252,7 @@ class DrillWatch:
                 f"There is no other detector in the scenario {self.scenario.name}.",
                 next_step="Choose another scenario, such as betelgeuse.",
             )
-        return play(self.scenario, connection, detectors=others, when=self._zero_ns)
+        return play(self.scenario, connection, detectors=others, when=self._zero_ns, speed=math.inf)
 
     def _step(self, name: str) -> GuideStep:
         return next(step for step in self._guide.steps if step.name == name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snews_drill.drill.scenarios import Scenario
+from snews_drill.drill.scenario import ObservationEvent, RetractionEvent, Scenario
 from snews_drill.rehearsal.coincidence import Coincidence, Decision, Observation
 
 
@@ -36,13 +36,17 @@ def expected_alerts(scenario: Scenario, detector: str) -> Expected:
     Parameters
     ----------
     scenario
-        Played in the order of its file.
+        Played in its order of sending.
     detector
         Who takes the latest observation back.
     """
     rule = Coincidence()
     decisions: list[Decision] = []
     for number, event in enumerate(scenario.events):
+        if isinstance(event, RetractionEvent):
+            decisions += rule.retract(event.detector, event.retract_latest)[0]
+        if not isinstance(event, ObservationEvent):
+            continue
         time_ns = scenario.start_ns + round(event.offset_ms * 1e6)
         decisions += rule.add(
             Observation(event.detector, time_ns // 1000 * 1000, event.p_val, number, f"{number:06}")

@@ -163,8 +163,10 @@ class Guide:
 
         For a detector without a part in it: when the scenario's first detector does.
         """
-        own = [event for event in self._scenario.events if event.detector == self.detector]
-        return self._zero_ns + round((own or self._scenario.events)[0].offset_ms * 1e6)
+        observations = self._scenario.observations
+        own = [event for event in observations if event.detector == self.detector]
+        first = next(iter(own or observations), None)
+        return self._zero_ns + (round(first.offset_ms * 1e6) if first is not None else 0)
 
     @property
     def others(self) -> tuple[str, ...]:

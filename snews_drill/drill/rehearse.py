@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -221,7 +222,14 @@ class _Rehearsal:
     def _observe(self) -> str:
         # An alert's time is that of its cause in whole milliseconds, and some microseconds.
         self._began_ns = time.time_ns() // 1_000_000 * 1_000_000
-        self._sent = play(self._scenario, self._connection, timeout=self._patience)
+        played = play(
+            self._scenario,
+            self._connection,
+            played_by_people=[self._name],
+            speed=math.inf,  # the order teaches; a drill with people has the time
+            timeout=self._patience,
+        )
+        self._sent = [event for event in played if event.neutrino_time_ns is not None]
         return f"{len(self._sent)} sent, one of them yours"
 
     def _received(self) -> list[ReceivedAlert]:

@@ -171,7 +171,7 @@ def test_scenarios_are_listed_and_played(invoke: Invoke) -> None:
     assert "betelgeuse" in invoke("scenarios", "list").out
     found = invoke("scenarios", "run", "simple-coincidence", "--json").json
     assert len(found["sent"]) == 2
-    assert "2 observations sent" in invoke("scenarios", "run", "simple-coincidence").out
+    assert "2 messages sent" in invoke("scenarios", "run", "simple-coincidence").out
 
 
 def test_scenarios_that_must_not_be_played(invoke: Invoke) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -50,7 +51,7 @@ def in_file(folder: Path, text: str) -> Path:
 def test_the_packaged_ones_are_listed_the_tutorials_first() -> None:
     names = [scenario.name for scenario in list_scenarios()]
     assert names[0] == "betelgeuse"
-    assert len(names) == 8
+    assert len(names) == 10
     assert names[1:] == sorted(names[1:])
     assert all(scenario.title and scenario.description for scenario in list_scenarios())
 
@@ -58,7 +59,7 @@ def test_the_packaged_ones_are_listed_the_tutorials_first() -> None:
 def test_the_tutorials_drill_has_its_19_detectors_and_their_times() -> None:
     """JUNO first; the others after it as the drill list says, in milliseconds."""
     scenario = load_scenario("betelgeuse")
-    offsets = {event.detector: event.offset_ms for event in scenario.events}
+    offsets = {event.detector: event.offset_ms for event in scenario.observations}
     assert len(offsets) == len(scenario.detectors) == 19
     assert scenario.start_ns == parse_utc_ns("2023-02-07T12:00:00")
     assert offsets["JUNO"] == 0
@@ -77,10 +78,16 @@ def test_every_scenario_gives_the_alerts_of_the_rule(
     """On a real broker with a real server, one by one: types and detectors, in order."""
     due = expected_alerts(scenario, scenario.detectors[0]).alerts
     sent: list[PlayedEvent] = []
-    played = play(scenario, connection, on_sent=sent.append)
+    played = play(scenario, connection, on_sent=sent.append, speed=math.inf)
     assert played == sent
-    assert [event.detector for event in played] == [event.detector for event in scenario.events]
-    wait_for(lambda: server.status.counts.get("CoincidenceTier") == len(played), "all observations")
+    assert [event.event for event in played] == list(scenario.events)
+
+    def accepted() -> int:
+        counts = server.status.counts
+        assert counts.get("refused", 0) == counts.get("unreadable", 0) == 0, server.status.refusals
+        return sum(counts.get(tier, 0) for tier in ("CoincidenceTier", "Retraction", "Heartbeat"))
+
+    wait_for(lambda: accepted() == len(played), "all messages")
     prefix = "TEST " if scenario.is_test else ""
     alerts.wait_for(len(due))
     alerts.look(0.1)
@@ -94,6 +101,13 @@ def test_the_rule_says_what_the_published_scenarios_are_for() -> None:
     assert due["same-message-twice"] == ()
     assert due["same-detector-within-1s"] == ()
     assert [kind for kind, _ in due["two-coincidences"]] == ["COINC_MSG", "COINC_MSG"]
+    assert due["false-alarm"] == (("COINC_MSG", ("XENONnT", "LVD")), ("RETRACTION", ("LVD",)))
+    assert due["noise-with-retraction"] == (
+        ("COINC_MSG", ("Super-K", "IceCube")),
+        ("COINC_MSG", ("Super-K", "JUNO", "IceCube")),
+        ("COINC_MSG", ("Super-K", "JUNO", "IceCube", "Baksan")),
+        ("RETRACTION", ("Super-K", "JUNO", "IceCube")),
+    )
     assert len(due["betelgeuse"]) == 18
     assert len(due["betelgeuse"][-1][1]) == 19
 
@@ -116,7 +130,7 @@ def test_a_scenario_that_points_to_a_star_is_moved_by_whole_sidereal_days(now: s
     now_ns = parse_utc_ns(now)
     zero_ns = scenario.zero_ns(now_ns)
     assert (zero_ns - scenario.start_ns) % SIDEREAL_DAY_NS == 0
-    last_ns = zero_ns + max(round(event.offset_ms * 1e6) for event in scenario.events)
+    last_ns = zero_ns + max(round(event.offset_ms * 1e6) for event in scenario.observations)
     assert now_ns - NS_PER_DAY < last_ns < now_ns
 
 
@@ -187,6 +201,7 @@ def test_a_file_that_cannot_be_used_names_the_place(
     assert place in caught.value.reason
     assert "mine" in caught.value.reason
     assert caught.value.next_step
+    assert caught.value.problems
 
 
 def test_a_file_without_observations_is_refused(tmp_path: Path) -> None:
