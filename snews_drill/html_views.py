@@ -27,7 +27,7 @@ _PRE = "white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0 4px 16px"
 def publisher_html(publisher: Any) -> str:
     """Return the messages of a publisher, each to be opened, and what is wrong with them."""
     name = publisher.message_data["detector_name"]
-    head = f"<div><b>{_text(name)}</b>: {_count(len(publisher.messages), 'message')} to send</div>"
+    head = f"<div><b>{as_text(name)}</b>: {_count(len(publisher.messages), 'message')} to send</div>"
     dialect = publisher.dialect
     parts = [_message("to send", content, dialect) for content in publisher.messages[:_MAX_LINES]]
     parts += [_message("not valid", content, dialect) for content in publisher.invalid_messages[:_MAX_LINES]]
@@ -51,14 +51,14 @@ def connection_html(connection: Any) -> str:
         "Reads": f"{topics.alerts}, {topics.connection}",
         "You are": who,
     }
-    return _block(f"<div><b>{_text(connection.profile.name)}</b>{state}{live}</div>{_table(rows)}")
+    return _block(f"<div><b>{as_text(connection.profile.name)}</b>{state}{live}</div>{_table(rows)}")
 
 
 def report_html(report: Any) -> str:
     """Return the outcome of a connection test."""
     mark, word = ("✓", "confirmed") if report.is_confirmed else ("✗", "not confirmed")
     rows = {"Sent to": report.sent_to, "Expected from": report.expected_from, "When (UTC)": report.time}
-    head = f"{mark} <b>{_text(report.detector_name)}</b> {word} after {report.milliseconds:.0f} ms"
+    head = f"{mark} <b>{as_text(report.detector_name)}</b> {word} after {report.milliseconds:.0f} ms"
     return _block(f"<div>{head}</div>{_table(rows)}")
 
 
@@ -66,14 +66,14 @@ def reply_html(reply: Any) -> str:
     """Return what the drill server answered."""
     mark = "✓" if reply.is_confirmed else "✗"
     return _block(
-        f"<div>{mark} <b>{_text(reply.command)}</b>: {_text(reply.answer)} ({reply.milliseconds:.0f} ms)</div>"
+        f"<div>{mark} <b>{as_text(reply.command)}</b>: {as_text(reply.answer)} ({reply.milliseconds:.0f} ms)</div>"
     )
 
 
 def receipts_html(receipts: Sequence[Any]) -> str:
     """Return the acknowledgements of the broker as a table."""
     rows = "".join(
-        f'<tr><td style="{_LEFT}">{_text(r.topic)}</td><td>{r.partition}</td><td>{r.offset}</td>'
+        f'<tr><td style="{_LEFT}">{as_text(r.topic)}</td><td>{r.partition}</td><td>{r.offset}</td>'
         f"<td>{r.milliseconds:.1f} ms</td></tr>"
         for r in receipts[:_MAX_LINES]
     )
@@ -88,7 +88,7 @@ def _message(state: str, content: Any, dialect: Any) -> str:
     tier = dialect.tier_of(content) if isinstance(content, Mapping) else None
     word = tier.value if tier is not None else "?"
     return (
-        f"<details><summary>{_text(word)} ({state})</summary>"
+        f"<details><summary>{as_text(word)} ({state})</summary>"
         f'<pre style="{_PRE}">{html.escape(_json(content))}</pre></details>'
     )
 
@@ -106,7 +106,7 @@ def _json(content: Any) -> str:
 
 def _problems(problems: Sequence[Any]) -> str:
     lines = "".join(
-        f"<li>{'✗' if problem.is_fatal else '!'} {_text(problem, 600)}</li>"
+        f"<li>{'✗' if problem.is_fatal else '!'} {as_text(problem, 600)}</li>"
         for problem in problems[:_MAX_LINES]
     )
     return f'<ul style="list-style:none;padding-left:0">{lines}</ul>{_more(problems)}' if lines else ""
@@ -123,7 +123,7 @@ def _table(rows: Mapping[str, str]) -> str:
 
 def _rows(rows: Iterable[tuple[str, str]]) -> Iterable[str]:
     for name, value in rows:
-        yield f'<tr><th scope="row" style="{_LEFT}">{_text(name)}</th><td style="{_LEFT}">{_text(value, 300)}</td></tr>'
+        yield f'<tr><th scope="row" style="{_LEFT}">{as_text(name)}</th><td style="{_LEFT}">{as_text(value, 300)}</td></tr>'
 
 
 def _block(content: str) -> str:
@@ -134,5 +134,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _text(text: object, longest: int = 120) -> str:
+def as_text(text: object, longest: int = 120) -> str:
+    """Return a text, escaped and shortened, in which every character can be seen."""
     return html.escape(visible(text, longest), quote=True)

@@ -54,11 +54,17 @@ TESTED_ELSEWHERE = {
     "rehearsal/plan.py": "tests/rehearsal/test_supervisor.py",
     "rehearsal/presence.py": "tests/rehearsal/test_supervisor.py",
     "rehearsal/processes.py": "tests/rehearsal/test_broker.py",
+    "sky/plain_data.py": "tests/sky/test_localization.py",
     "drill/expected.py": "tests/drill/test_rehearse.py",
     # Parts of scenarios: the value, and what is sent of it.
     "drill/scenario.py": "tests/drill/test_scenarios.py",
     "drill/playing.py": "tests/drill/test_scenarios.py",
     "drill/event_messages.py": "tests/drill/test_player.py",
+    # Values of the after-action report, seen in what it reads.
+    "drill/after_action/entries.py": "tests/drill/after_action/test_reading.py",
+    "drill/after_action/evidence.py": "tests/drill/after_action/test_reading.py",
+    "drill/after_action/rows.py": "tests/drill/after_action/test_reading.py",
+    "drill/after_action/look.py": "tests/drill/after_action/test_page.py",
     # Parts of the drill server.
     "rehearsal/archive_file.py": "tests/rehearsal/test_archive.py",
     "rehearsal/archive_rows.py": "tests/rehearsal/test_archive.py",

@@ -19,6 +19,7 @@ from snews_drill.cli import (
     listening,
     notebooks,
     publishing,
+    reporting,
     requesting,
     scenarios,
     schema,
@@ -47,6 +48,7 @@ for _module in (
     publishing,
     listening,
     requesting,
+    reporting,
     schema,
 ):
     _module.register(app)

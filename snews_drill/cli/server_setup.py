@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from snews_drill.connection import Connection
 from snews_drill.errors import ArchiveError, NotPermitted, SettingsError, UnreadableFile
 from snews_drill.profiles import chosen_profile
 from snews_drill.rehearsal.archive import Archive
+from snews_drill.rehearsal.archive_places import server_archive
 from snews_drill.settings import DrillSettings, load_settings, read_private_file
 from snews_drill.transport import Transport, credentials_for
 from snews_drill.wire.dialects import get_dialect
@@ -118,7 +118,11 @@ def open_server_archive(choices: ServerChoices, connection: Connection) -> Itera
     SettingsError
         If its folder is open to others.
     """
-    path = choices.archive.absolute() if choices.archive is not None else _default_archive(connection)
+    path = (
+        choices.archive.absolute()
+        if choices.archive is not None
+        else server_archive(connection.settings, connection.broker, connection.profile.name)
+    )
     folder = path.parent
     if folder.exists() and choices.archive is not None and folder.stat().st_mode & 0o077:
         # Opening the archive makes its folder private; nobody wants that of a folder that holds other things.
@@ -143,9 +147,3 @@ def open_server_archive(choices: ServerChoices, connection: Connection) -> Itera
             yield archive
     finally:
         lock.release()
-
-
-def _default_archive(connection: Connection) -> Path:
-    own_topics = connection.profile.name.partition("?")[2].removeprefix("topics_prefix=")
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{connection.broker}-{own_topics}").strip("-")
-    return connection.settings.state_dir / "servers" / name / "archive.sqlite3"

@@ -122,7 +122,7 @@ def _show_rehearsal(screen: Screen) -> None:
 def _await_archive(folder: Path, timeout: float = 10.0) -> Archive:
     from snews_drill.errors import ArchiveError
     from snews_drill.rehearsal.archive import Archive
-    from snews_drill.rehearsal.server_process import ARCHIVE_NAME
+    from snews_drill.rehearsal.archive_places import ARCHIVE_NAME
 
     path, deadline = folder / ARCHIVE_NAME, time.monotonic() + timeout
     # Opened after the server has begun to write: two that prepare one file at the same time would be in each other's way.

@@ -143,8 +143,8 @@ def heartbeat_statistics(
         period_end_ns=now_ns,
         on_count=on_count,
         off_count=len(recent) - on_count,
-        interval_sec=_distribution([(later - earlier) / NS_PER_SECOND for earlier, later in arrivals]),
-        latency_ms=_distribution([beat.latency_ms for beat in recent]),
+        interval_sec=distribution([(later - earlier) / NS_PER_SECOND for earlier, later in arrivals]),
+        latency_ms=distribution([beat.latency_ms for beat in recent]),
         last_seen_ns=known[-1].received_time_ns if known else None,
         last_is_on=known[-1].is_on if known else None,
     )
@@ -187,7 +187,8 @@ def _arrival(beat: Beat) -> tuple[int, int]:
     return (beat.received_time_ns, beat.sent_time_ns)
 
 
-def _distribution(numbers: Sequence[float]) -> Distribution | None:
+def distribution(numbers: Sequence[float]) -> Distribution | None:
+    """Return how numbers are spread; None if there are none."""
     if not numbers:
         return None
     ordered = sorted(numbers)

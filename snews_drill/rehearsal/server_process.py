@@ -18,13 +18,12 @@ from snews_drill.connection import Connection
 from snews_drill.errors import DrillError, RehearsalError
 from snews_drill.profiles import get_profile
 from snews_drill.rehearsal.archive import Archive
+from snews_drill.rehearsal.archive_places import ARCHIVE_NAME
 from snews_drill.rehearsal.launcher import find_rehearsal
 from snews_drill.rehearsal.server import DrillServer
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import Transport
 from snews_drill.wire.dialects import get_dialect
-
-ARCHIVE_NAME = "archive.sqlite3"
 
 #: Settings that may come on the command line; by default they are what the environment says.
 _FOLDERS = ("config_dir", "state_dir", "runtime_dir")

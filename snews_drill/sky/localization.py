@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -217,6 +217,12 @@ class Localization:
         from snews_drill.sky.fits import as_bytes
 
         return as_bytes(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is known as plain data, without the map: degrees (ICRS), square degrees, milliseconds."""
+        from snews_drill.sky.plain_data import as_plain_data
+
+        return as_plain_data(self)
 
     def __repr__(self) -> str:
         count = len(self.detector_names)
