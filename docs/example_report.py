@@ -17,6 +17,7 @@ from typing import Any
 
 from snews_drill.detectors import find_detector
 from snews_drill.drill.after_action import AfterActionReport, after_action
+from snews_drill.drill.marks import PLAYED_BY, VIRTUAL_DETECTOR, scenario_marks
 from snews_drill.drill.scenarios import load_scenario
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.tiers import Tier
@@ -51,9 +52,12 @@ class Example:
         self.zero_ns = self.scenario.zero_ns(START_NS + round(BURST_SEC * SECOND_NS))
 
     def _message(self, tier: Tier, name: str, second: float, **arguments: Any) -> bytes:
-        meta = {} if name in PEOPLE else {"played_by": "virtual detector"}
+        meta = {} if name in PEOPLE else {PLAYED_BY: VIRTUAL_DETECTOR}
         if tier is Tier.COINCIDENCE:
-            meta |= {"is_test": False, "scenario": self.scenario.name}
+            meta |= {
+                "is_test": False,
+                **({} if name in PEOPLE else scenario_marks(self.scenario.name, self.zero_ns)),
+            }
         now_ns = START_NS + round(second * SECOND_NS)
         content = self.dialect.build(
             tier, {"is_firedrill": True, **arguments}, meta, detector=find_detector(name), now_ns=now_ns

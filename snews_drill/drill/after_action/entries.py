@@ -60,6 +60,8 @@ class ReportedObservation:
         The scenario it says it belongs to; "" if none.
     scenario_offset_ms : float or None
         The offset from the scenario's start that its player wanted, ms.
+    scenario_zero_ns : int or None
+        Where its player put the scenario's start, ns since 1970 (UTC).
     """
 
     detector: str
@@ -72,6 +74,7 @@ class ReportedObservation:
     played_by: str = ""
     scenario: str = ""
     scenario_offset_ms: float | None = None
+    scenario_zero_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +19,8 @@ from snews_drill.drill.after_action.report import AfterActionReport
 from snews_drill.drill.after_action.rows import detector_reports
 from snews_drill.drill.after_action.scenario_times import scenario_times
 from snews_drill.drill.after_action.timeline import timeline
-from snews_drill.drill.scenarios import Scenario
+from snews_drill.drill.marks import SCENARIO, SCENARIO_OFFSET_MS, SCENARIO_ZERO, speaker
+from snews_drill.drill.scenario import Scenario
 from snews_drill.errors import ArchiveError, DrillError
 from snews_drill.messages.commands import Command
 from snews_drill.messages.tiers import DetectorMessage, Retraction, Tier
@@ -235,14 +237,22 @@ def _in_full(
 
 
 def _with_meta(observation: ReportedObservation, meta: dict[str, Any]) -> ReportedObservation:
-    offset = meta.get("scenario_offset_ms")
+    offset = meta.get(SCENARIO_OFFSET_MS)
     is_number = isinstance(offset, int | float) and not isinstance(offset, bool) and abs(offset) < 1e12
     return replace(
         observation,
-        played_by=_short(meta.get("played_by")),
-        scenario=_short(meta.get("scenario")),
+        played_by=speaker(meta) or "",
+        scenario=_short(meta.get(SCENARIO)),
         scenario_offset_ms=float(offset) if is_number and offset is not None else None,
+        scenario_zero_ns=_zero_ns(meta.get(SCENARIO_ZERO)),
     )
+
+
+def _zero_ns(value: object) -> int | None:
+    with contextlib.suppress(ValueError):
+        if isinstance(value, str):
+            return parse_utc_ns(value)
+    return None
 
 
 def _short(value: object) -> str:
@@ -266,7 +276,7 @@ def _heartbeat_players(reader: ArchiveReader, period: Period, beats: Iterable[st
         newest = reader.records(
             period, "outcome = 'accepted' AND kind = ? AND detector = ?", Tier.HEARTBEAT.value, name, limit=1
         )
-        players[name] = _short(_meta(_decoded(newest[0])).get("played_by")) if newest else ""
+        players[name] = (speaker(_meta(_decoded(newest[0]))) or "") if newest else ""
     return players
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from snews_drill.drill.after_action.entries import ReportedObservation
-from snews_drill.drill.scenarios import Scenario, list_scenarios, load_scenario
+from snews_drill.drill.scenario import ObservationEvent, Scenario
+from snews_drill.drill.scenarios import list_scenarios, load_scenario
 
 #: Without a player's word, so many detectors must have observed for their middle to be the scenario's time.
 _LEAST_DETECTORS = 3
@@ -43,9 +44,10 @@ class ScenarioTimes:
         asked = observation.scenario_offset_ms
         if asked is None:
             asked = self.offsets_ms.get(observation.detector)
-        if asked is None or self.zero_ns is None:
+        zero_ns = self.zero_ns if observation.scenario_zero_ns is None else observation.scenario_zero_ns
+        if asked is None or zero_ns is None:
             return None
-        return round((observation.neutrino_time_ns - self.zero_ns) / 1e6 - asked, 6)
+        return round((observation.neutrino_time_ns - zero_ns) / 1e6 - asked, 6)
 
 
 def scenario_times(
@@ -67,8 +69,8 @@ def scenario_times(
 
     Notes
     -----
-    Each observation implies a start: its neutrino time less its offset in the scenario. The start is the median of
-    those that were played for a scenario, else of all.
+    A player writes into a message where it put the start. Without that, each observation implies one: its neutrino
+    time less its offset in the scenario. The start is the median of those that were played for a scenario, else of all.
     """
     name, scenario = _which(observations, given)
     if not name:
@@ -105,7 +107,7 @@ def _offsets(scenario: Scenario | None) -> dict[str, float]:
     """Return the offset of each detector's last observation: that is the one that counts."""
     offsets = {}
     for event in scenario.events if scenario is not None else ():
-        if getattr(event, "kind", "observation") == "observation":
+        if isinstance(event, ObservationEvent):
             offsets[event.detector] = float(event.offset_ms)
     return offsets
 
@@ -119,6 +121,8 @@ def _implied(
             continue
         asked = observation.scenario_offset_ms
         asked = offsets.get(observation.detector) if asked is None else asked
-        if asked is not None:
+        if observation.scenario_zero_ns is not None:
+            implied.append(observation.scenario_zero_ns)
+        elif asked is not None:
             implied.append(observation.neutrino_time_ns - round(asked * 1e6))
     return implied

@@ -99,7 +99,7 @@ def test_hostile_text_is_text(tell: Callable[..., AfterActionReport], message: C
         "LVD",
         10.0,
         neutrino_time="2026-03-14T15:00:05",
-        meta={"played_by": HOSTILE, "scenario": HOSTILE},
+        meta={"played_by": HOSTILE, "scenario": HOSTILE[:70]},
     )
     retraction = message(Tier.RETRACTION, "LVD", 11.0, retract_latest=1, retraction_reason=HOSTILE)
     report = tell((1.0, bad, 1.0), (10.0, observation, 1.0), (11.0, retraction, 1.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from snews_drill.drill.after_action import ReportedObservation
 from snews_drill.drill.after_action.scenario_times import scenario_times
 from snews_drill.drill.scenarios import load_scenario
@@ -54,6 +56,15 @@ def test_an_offset_in_the_message_comes_before_the_file() -> None:
     times = scenario_times(observations, None)
     assert (times.name, times.scenario, times.zero_ns) == ("made to order", None, ZERO_NS)
     assert times.offset_ms(observations[0]) == 0.0
+
+
+def test_a_player_writes_where_it_put_the_start() -> None:
+    """A drill that was played twice has two starts; each message is held against its own."""
+    second_ns = ZERO_NS + 60 * 10**9
+    first = replace(observed("JUNO", scenario="betelgeuse"), scenario_zero_ns=ZERO_NS)
+    again = replace(observed("LVD", 60_001, scenario="betelgeuse"), scenario_zero_ns=second_ns)
+    times = scenario_times([first, again], None)
+    assert [times.offset_ms(first), times.offset_ms(again)] == [0.0, 1.0]
 
 
 def test_no_scenario_is_told() -> None:
