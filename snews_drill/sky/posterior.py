@@ -11,9 +11,12 @@ multiplications however many detectors there are. The prior is the same for ever
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,10 +171,18 @@ def cell_area_deg2(nside: int) -> float:
     return 4 * math.pi * math.degrees(1) ** 2 / (12 * nside * nside)
 
 
+@functools.cache
+def _healpix() -> ModuleType:
+    with warnings.catch_warnings():
+        # astropy says on loading that it found no folder of its own below XDG_CONFIG_HOME; nothing here needs one.
+        warnings.filterwarnings("ignore", message="XDG_[A-Z_]+ is set to")
+        from astropy_healpix import healpy
+    return healpy  # type: ignore[no-any-return]
+
+
 def centres(pixels: IntArray, nside: int) -> FloatArray:
     """Return unit vectors, shape (n, 3), to the centres of NESTED pixels in equatorial coordinates."""
-    from astropy_healpix import healpy as kernel
-
+    kernel = _healpix()
     return np.stack(kernel.pix2vec(nside, pixels, nest=True), axis=-1)
 
 
