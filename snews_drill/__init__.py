@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snews_drill.heartbeats import HeartbeatSender
     from snews_drill.messages.alert import Alert
     from snews_drill.names import get_name, set_name
+    from snews_drill.outbox import Outbox
     from snews_drill.publisher import SNEWSTiersPublisher
     from snews_drill.remote import display_heartbeats, get_feedback, reset_cache, test_connection
     from snews_drill.sky import localize
@@ -26,6 +27,7 @@ __all__ = [
     "Alert",
     "Connection",
     "HeartbeatSender",
+    "Outbox",
     "RehearsalReport",
     "SNEWSTiersPublisher",
     "Subscriber",
@@ -45,6 +47,7 @@ _HOMES = {
     "Alert": "messages.alert",
     "Connection": "connection",
     "HeartbeatSender": "heartbeats",
+    "Outbox": "outbox",
     "RehearsalReport": "drill.rehearse",
     "SNEWSTiersPublisher": "publisher",
     "Subscriber": "subscriber",

@@ -14,6 +14,7 @@
     ├── NotAuthorised           rights that the user does not have
     ├── ArchiveError            the drill server's archive cannot be read or written
     ├── PluginError             the user's follow-up script failed
+    ├── OutboxError             the outbox of undelivered messages cannot be read, written or used like that
     ├── MailError               a mail that could not be sent or written
     ├── RehearsalError          the rehearsal could not be started
     └── TransportError          between us and the broker
@@ -243,8 +244,12 @@ class PluginError(DrillError):
     """The user's follow-up script could not be started or failed."""
 
 
+class OutboxError(DrillError):
+    """The outbox of undelivered messages cannot be read or written, or holds no such message."""
+
+
 class MailError(DrillError):
-    """A mail could not be handed to the mail server, or written to the outbox folder."""
+    """A mail could not be handed to the mail server, or written to the folder of mails."""
 
 
 class RehearsalError(DrillError):
@@ -286,8 +291,18 @@ class DeliveryFailed(TransportError):
     ----------
     undelivered : tuple of dict
         The messages that are not known to have arrived, as they would have been sent.
+    kept : tuple of str
+        The entries of the outbox that hold them; heartbeats are never kept.
     """
 
-    def __init__(self, reason: str, *, next_step: str, undelivered: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        next_step: str,
+        undelivered: Sequence[Mapping[str, Any]] = (),
+        kept: Sequence[str] = (),
+    ) -> None:
         super().__init__(reason, next_step=next_step)
         self.undelivered = tuple(dict(message) for message in undelivered)
+        self.kept = tuple(kept)

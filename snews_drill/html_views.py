@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from snews_drill.errors import DrillError
+from snews_drill.messages.times import iso_micro
 from snews_drill.messages.visible import visible
 
 #: Characters of a message that are shown; lines of a list.
@@ -82,6 +83,38 @@ def receipts_html(receipts: Sequence[Any]) -> str:
     return _block(
         f"{title}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{_more(receipts)}"
     )
+
+
+def outbox_html(outbox: Any) -> str:
+    """Return what waits in an outbox as a table."""
+    entries, damaged = outbox.entries, outbox.damaged
+    waiting = f"{_count(len(entries), 'message')} not acknowledged" if entries else "nothing waits"
+    rows = "".join(
+        f"<tr>{_cells(e.id, e.detector_name, e.tier, f'{e.topic} on {e.broker}', iso_micro(e.kept_ns)[:16], e.reason)}</tr>"
+        for e in entries[:_MAX_LINES]
+    )
+    head = "".join(
+        f'<th style="{_LEFT}">{word}</th>'
+        for word in ("Entry", "Detector", "Message", "For", "Since (UTC)", "Why")
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if entries else ""
+    aside = f"<div>! {_count(len(damaged), 'damaged file')} kept aside</div>" if damaged else ""
+    how = "<div><code>Outbox().send()</code> or <code>Outbox().drop(entry)</code></div>" if entries else ""
+    return _block(f"<div><b>Outbox</b>: {waiting}</div>{table}{_more(entries)}{aside}{how}")
+
+
+def dispatch_html(report: Any) -> str:
+    """Return what became of messages that were sent from the outbox."""
+    rows = "".join(
+        f"<tr>{_cells('✓' if one.is_sent else '✗', one.entry.id, one.entry.tier, one.reason or 'acknowledged')}</tr>"
+        for one in report[:_MAX_LINES]
+    )
+    head = f"<div>{len(report.sent)} sent and acknowledged, {len(report.kept)} still in the outbox</div>"
+    return _block(f"{head}<table><tbody>{rows}</tbody></table>{_more(report)}")
+
+
+def _cells(*texts: str) -> str:
+    return "".join(f'<td style="{_LEFT}">{_text(text, 300)}</td>' for text in texts)
 
 
 def _message(state: str, content: Any, dialect: Any) -> str:

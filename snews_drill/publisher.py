@@ -20,6 +20,7 @@ from snews_drill.message_text import sending_text
 from snews_drill.messages.checks import check_times
 from snews_drill.messages.choose import TIER_ARGUMENTS, choose_tiers, harmonised, set_aside
 from snews_drill.names import get_name
+from snews_drill.outbox import Attempt
 from snews_drill.transport import Receipt, Receipts, raise_undelivered
 from snews_drill.wire.dialects import Dialect
 from snews_drill.wire.fields import is_truthy
@@ -257,7 +258,8 @@ class SNEWSTiersPublisher:
         InvalidMessage
             If there is nothing to send, or a message was changed into something that fails its checks; nothing is sent.
         DeliveryFailed
-            If the broker did not acknowledge all; the messages stay in `.messages`.
+            If the broker did not acknowledge all; the messages stay in `.messages`, and in the outbox (see `Outbox`)
+            until the broker has them.
         """
         connection = self._connection or current_connection()
         now_ns = time.time_ns()
@@ -270,7 +272,11 @@ class SNEWSTiersPublisher:
             connection.note_told(topic)
             for content in self.messages:
                 print(sending_text(content, connection.dialect.tier_of(content), connection.url(topic)))
-        return Receipts(raise_undelivered(connection.send(topic, payloads, timeout=timeout), self.messages))
+        with Attempt(connection, topic, self.messages, payloads, timeout=timeout) as attempt:
+            outcomes = connection.send(topic, payloads, timeout=timeout)
+            attempt.conclude(outcomes)
+        kept, where = attempt.kept, attempt.sentence
+        return Receipts(raise_undelivered(outcomes, self.messages, kept=kept, where=where))
 
     def _refuse_invalid(self, dialect: Dialect, now_ns: int) -> None:
         if self._dialect_name != dialect.NAME:

@@ -58,7 +58,7 @@ class DrillSettings(BaseModel):
     config_dir, state_dir, runtime_dir : Path
         Where choices, archives and the private state of running rehearsals live.
     smtp_host, smtp_port, smtp_user, smtp_password, smtp_sender
-        The mail server for feedback; without a host, mails are written to an outbox folder.
+        The mail server for feedback; without a host, mails are written to the folder `mails` in state_dir.
     admin_token : SecretStr or None
         The instructor's token on a shared broker (a rehearsal makes its own).
     """

@@ -14,6 +14,7 @@ from snews_drill.heartbeats import HeartbeatSender
 from snews_drill.messages.alert import Alert, AlertType
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.tiers import TIER_CLASSES, Heartbeat, Retraction, Tier
+from snews_drill.outbox import Outbox
 from snews_drill.profiles import PROFILES, Profile, Topics
 from snews_drill.wire.dialects import DIALECTS, Dialect
 
@@ -35,7 +36,7 @@ WORDS = {
         "broker",
         "profile",
     ),
-    *("dialect", "window", "group", "drill", "rehearsal", "fire drill", "scenario", "roster", "command"),
+    *("dialect", "window", "group", "drill", "rehearsal", "fire drill", "scenario", "roster", "command", "outbox"),
 }
 
 #: Glossary word -> the class that bears it.
@@ -45,6 +46,7 @@ CLASSES = {
     "detector": Detector,
     "dialect": Dialect,
     "heartbeat": Heartbeat,
+    "outbox": Outbox,
     "profile": Profile,
     "retraction": Retraction,
     "tier": Tier,

@@ -139,7 +139,7 @@ def feedback_text(name: str, statistics: HeartbeatStatistics) -> str:
 
 
 def deliver(mail: EmailMessage, recipients: Sequence[str], settings: DrillSettings) -> Delivery:
-    """Hand a mail to the mail server of the settings, or write it to the outbox folder where none is set.
+    """Hand a mail to the mail server of the settings, or write it to the folder of mails where none is set.
 
     It may take several times ten seconds when the mail server is slow: call it where nothing else waits.
 
@@ -150,7 +150,7 @@ def deliver(mail: EmailMessage, recipients: Sequence[str], settings: DrillSettin
     recipients
         Registered addresses (see `contacts`).
     settings
-        The mail server; without smtp_host, the folder "outbox" in state_dir is used.
+        The mail server; without smtp_host, the folder "mails" in state_dir is used.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def deliver(mail: EmailMessage, recipients: Sequence[str], settings: DrillSettin
     MailError
         If an address is none, or the mail could not be sent or written.
     SettingsError
-        If the outbox folder cannot be made.
+        If the folder of mails cannot be made.
     """
     _check_addresses(recipients, settings)
     addressed = copy.deepcopy(mail)
@@ -198,7 +198,7 @@ def _check_addresses(recipients: Sequence[str], settings: DrillSettings) -> None
 
 
 def _write(mail: EmailMessage, recipients: Sequence[str], settings: DrillSettings) -> Delivery:
-    folder = make_private_dir(settings.state_dir / "outbox")
+    folder = make_private_dir(settings.state_dir / "mails")
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path = folder / f"feedback-{moment}-{secrets.token_hex(4)}.eml"
     try:

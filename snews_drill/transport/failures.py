@@ -89,7 +89,11 @@ def translated(error: KafkaError, *, broker: str, topic: str = "") -> TransportE
 
 
 def raise_undelivered(
-    outcomes: Sequence[Receipt | TransportError], contents: Sequence[Mapping[str, Any]]
+    outcomes: Sequence[Receipt | TransportError],
+    contents: Sequence[Mapping[str, Any]],
+    *,
+    kept: Sequence[str] = (),
+    where: str = "",
 ) -> list[Receipt]:
     """Return the receipts if every message has one.
 
@@ -99,6 +103,10 @@ def raise_undelivered(
         What `Transport.send` returned.
     contents
         The messages as plain data, in the same order.
+    kept
+        Entries of the outbox that hold what was not acknowledged.
+    where
+        A sentence that says so, for the reader of the error.
 
     Raises
     ------
@@ -113,6 +121,7 @@ def raise_undelivered(
     ]
     raise DeliveryFailed(
         f"{len(failures)} of {len(outcomes)} messages were not acknowledged. {failures[0].reason}",
-        next_step=f"{failures[0].next_step} The messages are still in `.messages`.",
+        next_step=f"{failures[0].next_step} The messages are still in `.messages`. {where}".rstrip(),
         undelivered=undelivered,
+        kept=kept,
     ) from failures[0]

@@ -143,6 +143,17 @@ def decode_record(raw: bytes, content_format: str | None) -> Decoded:
     return Decoded(dialect.NAME, _message(dialect, content))
 
 
+def object_in(raw: bytes) -> dict[str, Any]:
+    """Return the object in a record, key by key as its sender wrote it, in whichever dialect.
+
+    Raises
+    ------
+    UnreadableRecord
+        If it holds none.
+    """
+    return read_model_pickle(raw).fields if is_pickle(raw) else _load_object(raw)[0]
+
+
 def _load_object(raw: bytes) -> tuple[dict[str, Any], bool]:
     """Return the object in a record, and whether it was a text inside a JSON string."""
     content = load_json(raw)

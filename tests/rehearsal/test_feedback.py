@@ -1,4 +1,4 @@
-"""Feedback mail: its content, who gets it, and the outbox folder."""
+"""Feedback mail: its content, who gets it, and the folder of mails."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_number_of_recipients_is_bounded(settings: DrillSettings, count: int) ->
         deliver(some_mail(), [f"a{i}@b" for i in range(count)], settings)
 
 
-# --- the outbox folder ---
+# --- the folder of mails ---
 
 
 def test_without_a_mail_server_the_mail_is_a_private_file_and_the_user_is_told(
@@ -166,7 +166,7 @@ def test_without_a_mail_server_the_mail_is_a_private_file_and_the_user_is_told(
     assert first.how == "written"
     assert str(path) in str(first)
     assert "SNEWS_DRILL_SMTP_HOST" in str(first)
-    assert path.parent == settings.state_dir / "outbox"
+    assert path.parent == settings.state_dir / "mails"
     assert second.where != first.where
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -175,10 +175,10 @@ def test_without_a_mail_server_the_mail_is_a_private_file_and_the_user_is_told(
     assert len(list(written.walk())) == 3
 
 
-def test_outbox_that_is_a_link_is_refused(settings: DrillSettings, tmp_path: Path) -> None:
+def test_folder_of_mails_that_is_a_link_is_refused(settings: DrillSettings, tmp_path: Path) -> None:
     settings.state_dir.mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
-    (settings.state_dir / "outbox").symlink_to(tmp_path / "elsewhere")
+    (settings.state_dir / "mails").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SettingsError):
         deliver(some_mail(), ["a@b"], settings)
     assert list((tmp_path / "elsewhere").iterdir()) == []

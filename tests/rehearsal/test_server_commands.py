@@ -306,7 +306,7 @@ def test_feedback_without_a_mail_server_is_written_and_its_place_told_to_the_use
     with_contacts(settings)
     with serving(broker, settings, archive, is_private=True) as (connection, _):
         reply = get_feedback(email_address="shift@xenon.example", connection=connection, verbose=False)
-    (written,) = (settings.state_dir / "outbox").iterdir()
+    (written,) = (settings.state_dir / "mails").iterdir()
     assert str(written) in reply.answer
     assert b"Heartbeats of XENONnT" in written.read_bytes()
     with serving(broker, settings, archive) as (connection, _):
