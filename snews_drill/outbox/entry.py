@@ -16,7 +16,7 @@ from snews_drill.messages.checks import check_times
 from snews_drill.messages.tiers import DetectorMessage, Retraction
 from snews_drill.rehearsal.processes import ProcessMark
 from snews_drill.wire.dialects import decode_record, object_in
-from snews_drill.wire.payload import Payload
+from snews_drill.wire.payload import Payload, sender_key
 
 #: First word of an entry's file: what it is, and in which form.
 _HEAD = b"snews_drill-outbox-1"
@@ -117,7 +117,7 @@ class OutboxEntry(BaseModel):
     @property
     def payload(self) -> Payload:
         """What travels: the very bytes of the first attempt, so that a receiver recognises a repetition."""
-        return Payload(self.content, self.content_format)
+        return Payload(self.content, self.content_format, sender_key(self.fields))
 
     @functools.cached_property
     def message(self) -> DetectorMessage:
