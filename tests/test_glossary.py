@@ -36,7 +36,18 @@ WORDS = {
         "broker",
         "profile",
     ),
-    *("dialect", "window", "group", "drill", "rehearsal", "fire drill", "scenario", "roster", "command", "outbox"),
+    *(
+        "dialect",
+        "window",
+        "group",
+        "drill",
+        "rehearsal",
+        "fire drill",
+        "scenario",
+        "roster",
+        "command",
+        "outbox",
+    ),
 }
 
 #: Glossary word -> the class that bears it.
