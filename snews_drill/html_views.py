@@ -114,7 +114,7 @@ def dispatch_html(report: Any) -> str:
 
 
 def _cells(*texts: str) -> str:
-    return "".join(f'<td style="{_LEFT}">{_text(text, 300)}</td>' for text in texts)
+    return "".join(f'<td style="{_LEFT}">{as_text(text, 300)}</td>' for text in texts)
 
 
 def _message(state: str, content: Any, dialect: Any) -> str:
