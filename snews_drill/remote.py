@@ -6,23 +6,21 @@ The words that are printed are those of the SNEWS publishing tools 1.3.
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
 from snews_drill.connection import Connection, current_connection
-from snews_drill.detectors import find_detector
-from snews_drill.errors import NoAnswer, NotAuthorised, SettingsError
+from snews_drill.errors import SettingsError
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.times import iso_micro
-from snews_drill.names import get_name
 from snews_drill.replies import CommandReply, ConnectionReport
-from snews_drill.request import Request
+from snews_drill.request import PATIENCE_SECONDS, Request, ask, no_answer, who_asks
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = [
+    "PATIENCE_SECONDS",
     "CommandReply",
     "ConnectionReport",
     "display_heartbeats",
@@ -31,9 +29,6 @@ __all__ = [
     "reset_cache",
     "test_connection",
 ]
-
-#: Seconds to wait for the drill server. Source: the publishing tools 1.3.2 wait 10 s.
-PATIENCE_SECONDS = 10.0
 
 
 def test_connection(
@@ -79,7 +74,7 @@ def test_connection(
     """
     connection = connection or current_connection()
     patience = wait if patience is None else patience
-    name = _who(detector_name, connection)
+    name = who_asks(detector_name, connection)
     topics = connection.topics(firedrill_mode=firedrill)
     sent_to, expected_from = connection.url(topics.observations), connection.url(topics.connection)
     if verbose:
@@ -93,7 +88,7 @@ def test_connection(
     asked = Request(request, connection, firedrill_mode=firedrill)
     reply, milliseconds = asked.await_reply(patience)
     if reply is None:
-        raise _no_answer(
+        raise no_answer(
             f"{connection.broker} took the test, but no drill server confirmed it within {patience:g} s.",
             connection,
             next_step="Check that a drill server runs there (`snews-drill serve`), or be more patient: wait=30.",
@@ -132,7 +127,7 @@ def reset_cache(
     Parameters
     ----------
     detector_name
-        Who asks; the remembered name by default.
+        Who asks; the remembered name by default, or the instructor if there is none.
     admin_pass
         The admin token, where neither the rehearsal nor `SNEWS_DRILL_ADMIN_TOKEN` has it.
     firedrill
@@ -155,9 +150,17 @@ def reset_cache(
     """
     if verbose:
         print("> Requesting to Reset the cache. If you have rights, cache will be reset")
-    return _command(
-        CommandName.HARD_RESET, detector_name, connection, firedrill, patience, verbose, token=admin_pass
+    reply = ask(
+        CommandName.HARD_RESET,
+        detector_name,
+        connection,
+        firedrill_mode=firedrill,
+        patience=patience,
+        token=admin_pass,
     )
+    if verbose:
+        print(f"> {reply.answer}")
+    return reply
 
 
 def get_feedback(
@@ -207,16 +210,16 @@ def get_feedback(
             else f"{email_address!r} is no mail address: none was given.",
             next_step='Give a registered address, several separated by semicolons: "a@b.org;c@d.org".',
         )
-    reply = _command(
+    reply = ask(
         CommandName.GET_FEEDBACK,
         detector_name,
         connection,
-        firedrill,
-        patience,
-        verbose,
+        firedrill_mode=firedrill,
+        patience=patience,
         email=";".join(addresses),
     )
     if verbose:
+        print(f"> {reply.answer}")
         print("Heartbeat Feedback is requested! Expect an email from us!")
     return reply
 
@@ -235,7 +238,7 @@ def display_heartbeats(
     Parameters
     ----------
     detector_name
-        Who asks; the remembered name by default.
+        Who asks; the remembered name by default, or the instructor if there is none.
     admin_pass
         The admin token, where neither the rehearsal nor `SNEWS_DRILL_ADMIN_TOKEN` has it.
     firedrill
@@ -282,77 +285,15 @@ def heartbeat_rows(
     verbose: bool = True,
 ) -> list[dict[str, Any]]:
     """Return what `display_heartbeats` returns, as one dict per detector; parameters and errors are the same."""
-    reply = _command(
+    reply = ask(
         CommandName.DISPLAY_HEARTBEATS,
         detector_name,
         connection,
-        firedrill,
-        patience,
-        verbose,
+        firedrill_mode=firedrill,
+        patience=patience,
         token=admin_pass,
     )
+    if verbose:
+        print(f"> {reply.answer}")
     rows = reply.meta.get("heartbeats")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _who(detector_name: str | None, connection: Connection) -> str:
-    return find_detector(detector_name).name if detector_name else get_name(connection.settings)
-
-
-def _command(
-    command: CommandName,
-    detector_name: str | None,
-    connection: Connection | None,
-    firedrill: bool,  # noqa: FBT001
-    patience: float,
-    verbose: bool,  # noqa: FBT001
-    *,
-    email: str = "",
-    token: str | None = None,
-) -> CommandReply:
-    connection = connection or current_connection()
-    request = Command(
-        name=command,
-        detector_name=_who(detector_name, connection),
-        time=iso_micro(time.time_ns() // 1000 * 1000),
-        email=email,
-        request_id=secrets.token_hex(16),
-    )
-    token = token or connection.admin_token
-    if token and command is not CommandName.GET_FEEDBACK:
-        request = request.with_proof(token)
-    reply, milliseconds = Request(request, connection, firedrill_mode=firedrill).await_reply(patience)
-    if reply is None:
-        raise _no_answer(
-            f"{connection.broker} took the request, but no drill server answered within {patience:g} s.",
-            connection,
-            next_step="Servers of the live system do not answer this command; others: check that one runs "
-            "(`snews-drill serve`).",
-        )
-    answer = _visible(reply.reason)
-    if reply.status != "done":
-        raise NotAuthorised(
-            f"The drill server refused {command.value}: {answer}",
-            next_step=_after_refusal(command, connection),
-        )
-    if verbose:
-        print(f"> {answer}")
-    return CommandReply(command.value, True, answer, milliseconds, reply.meta)
-
-
-def _after_refusal(command: CommandName, connection: Connection) -> str:
-    if command is not CommandName.GET_FEEDBACK:
-        return "Ask the instructor for the token and put it into SNEWS_DRILL_ADMIN_TOKEN."
-    if connection.rehearsal is not None:
-        return "Put the address into the file named above, and ask again."
-    return "Ask whoever runs the drill server to register your address."
-
-
-def _visible(text: str) -> str:
-    # Whoever may write to the topic may answer: no character of it may steer the terminal.
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[:1000])
-
-
-def _no_answer(reason: str, connection: Connection, *, next_step: str) -> NoAnswer:
-    problem = connection.server_problem
-    return NoAnswer(f"{reason} {problem}".strip(), next_step=next_step)

@@ -147,10 +147,17 @@ def test_broker_gone_is_told_in_time(stand: Stand, settings: DrillSettings) -> N
 
 def test_without_a_name_it_says_how_to_set_one(broker: Stand, settings: DrillSettings) -> None:
     with open_connection_on(broker, settings) as connection:
-        for ask in (ask_for_echo, reset_cache, display_heartbeats):
-            with pytest.raises(NameNotSet) as caught:
-                ask(connection=connection, verbose=False)
-            assert "set_name" in caught.value.next_step
+        with pytest.raises(NameNotSet) as caught:
+            ask_for_echo(connection=connection, verbose=False)
+        assert "set_name" in caught.value.next_step
+
+
+def test_an_instructor_needs_no_name(broker: Stand, settings: DrillSettings) -> None:
+    """Who resets and looks at heartbeats need not be a detector: the request leaves, and waits for a server."""
+    with open_connection_on(broker, settings) as connection:
+        for ask in (reset_cache, display_heartbeats):
+            with pytest.raises(NoAnswer):
+                ask(connection=connection, patience=0.2, verbose=False)
 
 
 def test_closed_connection_is_told(connection: Connection) -> None:

@@ -15,17 +15,37 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class CommandName(StrEnum):
-    """The command's word, the second half of its `_id`."""
+    """The command's word, the second half of its `_id`.
+
+    `not-joined` is only ever said by the server: joining is frozen, and it did not take a detector's message.
+    """
 
     TEST_CONNECTION = "test-connection"
     HARD_RESET = "hard-reset"
     DISPLAY_HEARTBEATS = "display-heartbeats"
     GET_FEEDBACK = "Get-Feedback"
     BROKER_CHANGE = "broker-change"
+    ANNOUNCE = "announce"
+    FREEZE_JOINING = "freeze-joining"
+    UNFREEZE_JOINING = "unfreeze-joining"
+    DRILL_STATUS = "drill-status"
+    NOT_JOINED = "not-joined"
 
 
 #: Commands that only somebody with the admin token may give.
-NEEDS_RIGHTS = frozenset({CommandName.HARD_RESET, CommandName.DISPLAY_HEARTBEATS, CommandName.BROKER_CHANGE})
+NEEDS_RIGHTS = frozenset(
+    {
+        CommandName.HARD_RESET,
+        CommandName.DISPLAY_HEARTBEATS,
+        CommandName.BROKER_CHANGE,
+        CommandName.ANNOUNCE,
+        CommandName.FREEZE_JOINING,
+        CommandName.UNFREEZE_JOINING,
+    }
+)
+
+#: Longest announcement, characters.
+MAX_ANNOUNCEMENT = 1000
 
 
 class Command(BaseModel):
@@ -43,6 +63,8 @@ class Command(BaseModel):
         "sending" in a request; "received", "done" or "refused" in a reply.
     email : str
         For feedback: one or more addresses separated by semicolons.
+    text : str
+        For an announcement: what everybody is told.
     request_id : str
         A random text that ties the reply to the request.
     proof : str
@@ -60,6 +82,7 @@ class Command(BaseModel):
     time: str = ""
     status: str = "sending"
     email: str = ""
+    text: str = ""
     request_id: str = ""
     proof: str = Field(default="", repr=False)
     reason: str = ""
@@ -74,6 +97,9 @@ class Command(BaseModel):
         return hmac.compare_digest(self.proof.encode("utf-8", "replace"), self._signature(token).encode())
 
     def _signature(self, token: str) -> str:
-        parts = (self.name.value, self.detector_name, self.time, self.request_id)
+        parts = [self.name.value, self.detector_name, self.time, self.request_id]
+        if self.text:
+            # A proof belongs to what is announced: the same words, or none.
+            parts.append(self.text)
         said = "\n".join(f"{len(part)}:{part}" for part in parts)
         return hmac.new(token.encode(), said.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

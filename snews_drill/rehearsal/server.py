@@ -16,6 +16,7 @@ from snews_drill.connection import Connection
 from snews_drill.errors import ArchiveError, DrillError, MessageTooLarge, TransportError
 from snews_drill.rehearsal.archive import Archive, Outgoing
 from snews_drill.rehearsal.exercise import Exercise
+from snews_drill.rehearsal.joining import Joining
 from snews_drill.rehearsal.server_commands import CommandDesk
 from snews_drill.rehearsal.server_intake import ECHO_DELAY_NS, Intake
 from snews_drill.rehearsal.server_mail import MailRoom
@@ -74,7 +75,8 @@ class DrillServer:
             topics.observations: Exercise(topics, archive, connection.dialect, server_tag)
             for topics in (connection.profile.test, connection.profile.firedrill)
         }
-        desk = CommandDesk(archive, connection.settings, connection.admin_token or "", is_private)
+        joining = Joining(archive)
+        desk = CommandDesk(archive, joining, connection.settings, connection.admin_token or "", is_private)
         self._mail_room = MailRoom()
         self._intake = Intake(archive, exercises, desk, self._mail_room, instance)
         self._status = ServerStatus()
@@ -258,4 +260,5 @@ class DrillServer:
                 for group in exercise.groups
             ),
             refusals=tuple(intake.refusals),
+            frozen=tuple(name for name in intake.exercises if intake.joining.frozen(name) is not None),
         )

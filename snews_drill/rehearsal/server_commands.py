@@ -9,13 +9,14 @@ from typing import Any
 
 from snews_drill.detectors import is_registered
 from snews_drill.errors import DrillError
-from snews_drill.messages.commands import NEEDS_RIGHTS, Command, CommandName
-from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND, parse_utc_ns
+from snews_drill.messages.commands import MAX_ANNOUNCEMENT, NEEDS_RIGHTS, Command, CommandName
+from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND, iso_micro, parse_utc_ns
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.contacts import registered
 from snews_drill.rehearsal.exercise import Exercise
 from snews_drill.rehearsal.feedback import Delivery, compose, deliver
 from snews_drill.rehearsal.heartbeat_statistics import Beat, heartbeat_statistics
+from snews_drill.rehearsal.joining import Joining
 from snews_drill.settings import DrillSettings
 
 _LOG = logging.getLogger("snews_drill.server")
@@ -32,6 +33,8 @@ class CommandDesk:
     ----------
     archive : Archive
         Where heartbeats are.
+    joining : Joining
+        Who may take part.
     settings : DrillSettings
         Mail server, contacts and folders.
     admin_token : str
@@ -41,6 +44,7 @@ class CommandDesk:
     """
 
     archive: Archive
+    joining: Joining
     settings: DrillSettings
     admin_token: str
     is_private: bool
@@ -74,13 +78,44 @@ class CommandDesk:
             return _reply(command, "refused", refusal), None
         if command.name is CommandName.TEST_CONNECTION:
             return command.model_copy(update={"status": "received"}), None
-        if command.name is CommandName.HARD_RESET:
-            return _reply(command, "done", f"{exercise.reset()} observations dropped."), None
-        if command.name is CommandName.DISPLAY_HEARTBEATS:
-            return self._show_heartbeats(command, now_ns), None
         if command.name is CommandName.GET_FEEDBACK:
             return _reply(command, "done", "On its way."), lambda: self._mail(command, now_ns)
-        return _reply(command, "refused", "This server does not change brokers."), None
+        return self._obey(command, exercise, now_ns), None
+
+    def _obey(self, command: Command, exercise: Exercise, now_ns: int) -> Command:
+        """Do what is done at once; the reply of an announcement or a freeze is what everybody is told."""
+        do = {
+            CommandName.HARD_RESET: lambda: _reply(command, "done", f"{exercise.reset()} observations dropped."),
+            CommandName.DISPLAY_HEARTBEATS: lambda: self._show_heartbeats(command, now_ns),
+            CommandName.DRILL_STATUS: lambda: self._tell_status(command, exercise),
+            CommandName.ANNOUNCE: lambda: _announced(command),
+            CommandName.FREEZE_JOINING: lambda: self._freeze(command, exercise, now_ns),
+            CommandName.UNFREEZE_JOINING: lambda: self._unfreeze(command, exercise),
+            CommandName.BROKER_CHANGE: lambda: _reply(command, "refused", "This server does not change brokers."),
+        }.get(command.name)
+        return do() if do else _reply(command, "refused", f"{command.name.value} is no request.")
+
+    def _freeze(self, command: Command, exercise: Exercise, now_ns: int) -> Command:
+        is_new = self.joining.frozen(exercise.name) is None
+        frozen = self.joining.freeze(exercise.name, now_ns=now_ns)
+        since = "" if is_new else f" already, since {iso_micro(frozen.since_ns)[:19]} UTC"
+        count = len(frozen.detectors)
+        return _reply(
+            command, "done", f"Joining is frozen{since}: {count} detector{'s' * (count != 1)} can take part."
+        )
+
+    def _unfreeze(self, command: Command, exercise: Exercise) -> Command:
+        before = "" if self.joining.unfreeze(exercise.name) else ", as it was"
+        return _reply(command, "done", f"Joining is open{before}: every detector may join.")
+
+    def _tell_status(self, command: Command, exercise: Exercise) -> Command:
+        frozen = self.joining.frozen(exercise.name)
+        joining = "open" if frozen is None else f"frozen since {iso_micro(frozen.since_ns)[:19]} UTC"
+        held, groups = exercise.held_count, len(exercise.groups)
+        reply = _reply(command, "done", f"Joining is {joining}; {held} observations held, {groups} groups.")
+        # Nothing about single detectors: everybody reads the reply.
+        told = {"is_joining_frozen": frozen is not None, "observations": held, "groups": groups}
+        return reply.model_copy(update={"meta": {**reply.meta, "status_of_drill": told}})
 
     def _refusal(self, command: Command, now_ns: int) -> str:
         if command.name not in NEEDS_RIGHTS:
@@ -146,6 +181,20 @@ class CommandDesk:
         return f"No mail server is set (SNEWS_DRILL_SMTP_HOST): the mail to {count} was written{where}."
 
 
+def _announced(command: Command) -> Command:
+    length = len(command.text)
+    if not command.text.strip():
+        return _reply(command, "refused", "The announcement is empty.")
+    if length > MAX_ANNOUNCEMENT:
+        return _reply(
+            command, "refused", f"The announcement has {length:,} characters, more than {MAX_ANNOUNCEMENT:,}."
+        )
+    return _reply(command, "done", "Announced.")
+
+
 def _reply(command: Command, status: str, reason: str) -> Command:
-    # Proof and address stay out: a reply is for everybody to read.
-    return command.model_copy(update={"status": status, "reason": reason[:1000], "proof": "", "email": ""})
+    # Proof and address stay out, and what was not announced: a reply is for everybody to read.
+    text = command.text if status == "done" else ""
+    return command.model_copy(
+        update={"status": status, "reason": reason[:1000], "proof": "", "email": "", "text": text}
+    )

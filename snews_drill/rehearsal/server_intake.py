@@ -19,7 +19,7 @@ from snews_drill.errors import DrillError, InvalidMessage
 from snews_drill.messages.checks import check_times
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Heartbeat, Retraction
-from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND
+from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND, iso_micro
 from snews_drill.rehearsal.archive import Archive, ArchivedRecord, Outgoing
 from snews_drill.rehearsal.exercise import Exercise, restore_all
 from snews_drill.rehearsal.false_alarm import false_alarm_text
@@ -93,6 +93,8 @@ class Intake:
         The newest records that were not accepted.
     has_outgoing : bool
         Whether something may wait to be sent.
+    joining : Joining
+        Who may take part.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Intake:
     ) -> None:
         self._archive = archive
         self._desk = desk
+        self.joining = desk.joining
         self._mail_room = mail_room
         self._instance = instance
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -127,6 +130,7 @@ class Intake:
         for exercise in self.exercises.values():
             exercise.forget()
         restore_all(self.exercises, self._archive, now_ns=now_ns)
+        self.joining.restore(self.exercises)
         self._counts = Counter(self._archive.counts())
         self._alerts = self._archive.alert_count()
         self.has_outgoing = True
@@ -250,11 +254,26 @@ class Intake:
         same = record.value if isinstance(value, CoincidenceTier) else None
         if self._archive.is_known(kind, detector, _bounded(key), value=same):
             return _Verdict("repeated", kind, detector, key, "It was here before.")
-        reason = _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
+        reason = self._not_joined(detector, exercise, decoded.dialect_name, batch) or _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
         if reason:
             return _Verdict("refused", kind, detector, key, reason)
         self._heed(value, exercise, key, record, batch)
         return _Verdict("accepted", kind, detector, key)
+
+    def _not_joined(self, detector: str, exercise: Exercise, dialect_name: str, batch: _Batch) -> str:
+        """Return why a detector may not take part, "" if it may; it is told so once, for nothing else would."""
+        reason = self.joining.refusal(exercise.name, detector)
+        if reason and self.joining.is_first_refusal(exercise.name, detector):
+            word = Command(
+                name=CommandName.NOT_JOINED,
+                detector_name=detector,
+                time=iso_micro(batch.received_ns // 1000 * 1000),
+                status="refused",
+                reason=reason,
+            )
+            self._queue_reply(word, exercise.topics.connection, dialect_name, batch.received_ns)
+            batch.has_outgoing = True
+        return reason
 
     def _heed(
         self, message: DetectorMessage, exercise: Exercise, key: str, record: Record, batch: _Batch

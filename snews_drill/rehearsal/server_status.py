@@ -77,6 +77,8 @@ class ServerStatus:
         The detectors of each standing group, in order of neutrino time.
     refusals : tuple of Refusal
         The newest records that were not accepted, newest last.
+    frozen : tuple of str
+        The observation topics on which joining is frozen.
     """
 
     state: str = "starting"
@@ -86,3 +88,4 @@ class ServerStatus:
     detectors: tuple[SeenDetector, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    frozen: tuple[str, ...] = ()

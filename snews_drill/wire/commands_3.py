@@ -19,6 +19,7 @@ _WORDS = frozenset(name.value for name in CommandName)
 #: What a command's object has besides, with the published client's values. Others are carried in
 #: `Command.meta` under this key, because that client compares every field of the echo with what it sent.
 CARRIED = "message_fields"
+_OWN_IN_META = frozenset({"status", "proof", "reason", "text", CARRIED})
 _CARRIED_DEFAULTS: dict[str, Any] = {
     "tier": "Heartbeat",
     "machine_time_utc": None,
@@ -49,6 +50,8 @@ def command_to_object(command: Command) -> dict[str, Any]:
         meta["proof"] = command.proof
     if command.reason:
         meta["reason"] = command.reason
+    if command.text:
+        meta["text"] = command.text
     made: dict[str, Any] = {
         "id": f"0_{command.name.value}",
         "uuid": command.request_id or None,
@@ -99,10 +102,11 @@ def command_from_object(content: Mapping[str, Any], raw: bytes) -> Command:
         time=reader.text("sent_time_utc", is_required=False),
         status=inner.text("status", is_required=False) or "sending",
         email=reader.text("email", is_required=False),
+        text=inner.text("text", is_required=False),
         request_id=reader.text("uuid", is_required=False),
         proof=inner.text("proof", is_required=False),
         reason=inner.text("reason", is_required=False),
-        meta={key: value for key, value in meta.items() if key not in ("status", "proof", "reason", CARRIED)}
+        meta={key: value for key, value in meta.items() if key not in _OWN_IN_META}
         | _carried(content, reader),
     )
     problems = reader.problems + inner.problems

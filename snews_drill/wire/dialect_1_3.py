@@ -12,7 +12,7 @@ from typing import Any
 from snews_drill.detectors import Detector
 from snews_drill.errors import InvalidMessage, Problem, UnreadableRecord
 from snews_drill.messages.alert import Alert
-from snews_drill.messages.commands import Command, CommandName
+from snews_drill.messages.commands import NEEDS_RIGHTS, Command, CommandName
 from snews_drill.messages.tiers import (
     OBSERVATION_TIERS,
     CoincidenceTier,
@@ -274,26 +274,25 @@ def encode_message(content: Mapping[str, Any]) -> Payload:
 
 
 #: What a command of ours carries in meta because dialect 1.3 has no key for it.
-_IN_META = frozenset({"request_id", "proof", "reason"})
-_ALL_IN_META = _IN_META | {"time", "status"}
+_IN_META = ("request_id", "proof", "reason", "text")
+_ALL_IN_META = (*_IN_META, "time", "status")
 
 
 def command_to_object(command: Command) -> dict[str, Any]:
     """Return a command's object. `pass` stays empty: a proof in meta stands for it."""
     meta = dict(command.meta)
-    if command.request_id:
-        meta["request_id"] = command.request_id
-    if command.proof:
-        meta["proof"] = command.proof
-    if command.reason:
-        meta["reason"] = command.reason
+    for key in _IN_META:
+        if value := getattr(command, key):
+            meta[key] = value
     made: dict[str, Any] = {"_id": f"0_{command.name.value}"}
     if command.name is CommandName.TEST_CONNECTION:
         made |= {"detector_name": command.detector_name, "time": command.time, "status": command.status}
     elif command.name is CommandName.GET_FEEDBACK:
         made |= {"email": command.email, "detector_name": command.detector_name}
-    else:
+    elif command.name in NEEDS_RIGHTS:
         made |= {"pass": "", "detector_name": command.detector_name}
+    else:
+        made["detector_name"] = command.detector_name
     if command.name is not CommandName.TEST_CONNECTION:
         if command.time:
             meta["time"] = command.time
@@ -329,6 +328,7 @@ def command_from_object(content: Mapping[str, Any], raw: bytes) -> Command:
         time=where.text("time", is_required=False),
         status=where.text("status", is_required=False) or "sending",
         email=reader.text("email", is_required=False),
+        text=inner.text("text", is_required=False),
         request_id=inner.text("request_id", is_required=False),
         proof=inner.text("proof", is_required=False),
         reason=inner.text("reason", is_required=False),

@@ -30,6 +30,7 @@ def test_a_proof_is_accepted_with_its_token_only() -> None:
         {"detector_name": "LVD"},
         {"time": "2023-06-14T12:00:01"},
         {"request_id": "r2"},
+        {"text": "Something else is announced."},
     ],
 )
 def test_a_proof_belongs_to_one_request(change: dict[str, object]) -> None:
@@ -58,4 +59,9 @@ def test_proof_and_token_are_in_no_repr() -> None:
 
 def test_who_needs_rights() -> None:
     """Everybody may test the connection and ask for feedback, nobody else may reset."""
-    assert set(CommandName) - NEEDS_RIGHTS == {CommandName.TEST_CONNECTION, CommandName.GET_FEEDBACK}
+    assert set(CommandName) - NEEDS_RIGHTS == {
+        CommandName.TEST_CONNECTION,
+        CommandName.GET_FEEDBACK,
+        CommandName.DRILL_STATUS,
+        CommandName.NOT_JOINED,  # never obeyed: only the server says it
+    }
