@@ -16,6 +16,7 @@ from snews_drill.cli import (
     doctor,
     drilling,
     identity,
+    instructing,
     listening,
     notebooks,
     outbox,
@@ -50,6 +51,7 @@ for _module in (
     outbox,
     listening,
     requesting,
+    instructing,
     reporting,
     schema,
 ):

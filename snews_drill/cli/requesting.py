@@ -64,7 +64,7 @@ def reset_cache(
 
         with screen.printing(), screen.progress("Waiting for the drill server …"):
             reply = remote.reset_cache(firedrill=firedrill, patience=wait, connection=connection)
-        _emit_reply(screen, reply)
+        emit_reply(screen, reply)
 
 
 def get_feedback(
@@ -87,7 +87,7 @@ def get_feedback(
                 reply = remote.get_feedback(
                     email_address=addresses, firedrill=firedrill, patience=wait, connection=connection
                 )
-            _emit_reply(screen, reply)
+            emit_reply(screen, reply)
 
 
 def display_heartbeats(
@@ -113,7 +113,8 @@ def display_heartbeats(
         screen.emit({"ok": True, "heartbeats": rows})
 
 
-def _emit_reply(screen: Screen, reply: CommandReply) -> None:
+def emit_reply(screen: Screen, reply: CommandReply) -> None:
+    """Write what the server answered as one object."""
     screen.emit(
         {
             "ok": reply.is_confirmed,

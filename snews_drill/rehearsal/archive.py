@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from snews_drill.messages.commands import CommandName
+from snews_drill.messages.tiers import Tier
 from snews_drill.messages.times import NS_PER_DAY
 from snews_drill.rehearsal.archive_file import ArchiveFile
 from snews_drill.rehearsal.archive_rows import ArchivedRecord, HeldObservation, Outgoing
@@ -22,6 +24,9 @@ HEARTBEAT_DAYS_KEPT = 7
 #: long as heartbeats are kept. Whoever may write to the topic must not fill the disk.
 PROBLEMS_WITH_BYTES = 10_000
 PROBLEM_BYTES = 64_000_000
+
+#: What a detector is heard by: any message, or a connection test.
+_KINDS_OF_HEARD = frozenset({*(tier.value for tier in Tier), CommandName.TEST_CONNECTION.value})
 
 __all__ = ["Archive", "ArchivedRecord", "HeldObservation", "Outgoing"]
 
@@ -100,6 +105,14 @@ class Archive(ArchiveFile):
             (kind, detector, message_key, value, value),
         )
         return bool(rows)
+
+    def heard(self, topic: str, *, since_ns: int) -> set[str]:
+        """Return who wrote what was accepted on a topic since then (ns since 1970, UTC), tests of the connection too."""
+        rows = self._query(
+            "SELECT DISTINCT detector, kind FROM records WHERE received_ns >= ? AND topic = ? AND outcome = 'accepted'",
+            (since_ns, topic),
+        )
+        return {detector for detector, kind in rows if kind in _KINDS_OF_HEARD}
 
     def add_observation(self, held: HeldObservation) -> None:
         """Keep an observation for the coincidence of the next start."""

@@ -10,13 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from snews_drill.detectors import is_registered
-from snews_drill.messages.commands import CommandName
-from snews_drill.messages.tiers import Tier
 from snews_drill.messages.times import NS_PER_DAY, iso_micro
 from snews_drill.rehearsal.archive import Archive
-
-#: What counts as being heard: any message, or a connection test.
-_HEARD = (*(tier.value for tier in Tier), CommandName.TEST_CONNECTION.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class Joining:
     def restore(self, exercises: Iterable[str]) -> None:
         """Take the state of these exercises (observation topics) from the archive."""
         self._told.clear()
-        found = {name: _read(self.archive.remembered(_key(name))) for name in exercises}
+        found = {name: _read(self.archive.noted(_key(name))) for name in exercises}
         self._frozen = {name: frozen for name, frozen in found.items() if frozen is not None}
 
     def frozen(self, exercise: str) -> Frozen | None:
@@ -74,18 +69,18 @@ class Joining:
         standing = self._frozen.get(exercise)
         if standing is not None:
             return standing
-        heard = self.archive.heard(exercise, _HEARD, since_ns=now_ns - NS_PER_DAY)
+        heard = self.archive.heard(exercise, since_ns=now_ns - NS_PER_DAY)
         # Anybody may test the connection under any name.
         made = Frozen(now_ns, frozenset(name for name in heard if is_registered(name)))
         said = {"since_ns": made.since_ns, "detectors": sorted(made.detectors)}
-        self.archive.remember(_key(exercise), json.dumps(said))
+        self.archive.note(_key(exercise), json.dumps(said))
         self._frozen[exercise] = made
         self._told = {told for told in self._told if told[0] != exercise}
         return made
 
     def unfreeze(self, exercise: str) -> bool:
         """Let everybody in again; return whether joining was frozen."""
-        self.archive.remember(_key(exercise), "")
+        self.archive.note(_key(exercise), "")
         return self._frozen.pop(exercise, None) is not None
 
     def refusal(self, exercise: str, detector: str) -> str:

@@ -85,13 +85,17 @@ class CommandDesk:
     def _obey(self, command: Command, exercise: Exercise, now_ns: int) -> Command:
         """Do what is done at once; the reply of an announcement or a freeze is what everybody is told."""
         do = {
-            CommandName.HARD_RESET: lambda: _reply(command, "done", f"{exercise.reset()} observations dropped."),
+            CommandName.HARD_RESET: lambda: _reply(
+                command, "done", f"{exercise.reset()} observations dropped."
+            ),
             CommandName.DISPLAY_HEARTBEATS: lambda: self._show_heartbeats(command, now_ns),
             CommandName.DRILL_STATUS: lambda: self._tell_status(command, exercise),
             CommandName.ANNOUNCE: lambda: _announced(command),
             CommandName.FREEZE_JOINING: lambda: self._freeze(command, exercise, now_ns),
             CommandName.UNFREEZE_JOINING: lambda: self._unfreeze(command, exercise),
-            CommandName.BROKER_CHANGE: lambda: _reply(command, "refused", "This server does not change brokers."),
+            CommandName.BROKER_CHANGE: lambda: _reply(
+                command, "refused", "This server does not change brokers."
+            ),
         }.get(command.name)
         return do() if do else _reply(command, "refused", f"{command.name.value} is no request.")
 

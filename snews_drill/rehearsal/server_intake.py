@@ -254,7 +254,8 @@ class Intake:
         same = record.value if isinstance(value, CoincidenceTier) else None
         if self._archive.is_known(kind, detector, _bounded(key), value=same):
             return _Verdict("repeated", kind, detector, key, "It was here before.")
-        reason = self._not_joined(detector, exercise, decoded.dialect_name, batch) or _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
+        reason = self._not_joined(detector, exercise, decoded.dialect_name, batch)
+        reason = reason or _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
         if reason:
             return _Verdict("refused", kind, detector, key, reason)
         self._heed(value, exercise, key, record, batch)
