@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "rehearsal/plan.py": "tests/rehearsal/test_supervisor.py",
     "rehearsal/presence.py": "tests/rehearsal/test_supervisor.py",
     "rehearsal/processes.py": "tests/rehearsal/test_broker.py",
+    "sky/marked.py": "tests/sky/test_plot.py",
     "sky/plain_data.py": "tests/sky/test_localization.py",
     "drill/expected.py": "tests/drill/test_rehearse.py",
     # Parts of scenarios: the value, and what is sent of it.

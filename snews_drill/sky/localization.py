@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -22,7 +22,7 @@ from snews_drill.sky.geometry import (
 )
 from snews_drill.sky.modes import Mode, Ring
 from snews_drill.sky.posterior import Mesh, Quadratic
-from snews_drill.sky.words import area_text, summarise
+from snews_drill.sky.words import area_text, place_text, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,7 +162,7 @@ class Localization:
         name, site = site_of(detector, self._sites, self.geometry)
         return name, zenith(site, self._orientation_ns)
 
-    def plot(self, star: object = None, horizon_of: str | None = None) -> Figure:
+    def plot(self, star: object = None, horizon_of: str | Iterable[str] | None = None) -> Figure:
         """Draw the sky with the 50 % and 90 % regions, RA increasing to the left.
 
         Parameters
@@ -170,7 +170,7 @@ class Localization:
         star
             A candidate to mark: (ra_deg, dec_deg) or (ra_deg, dec_deg, name).
         horizon_of
-            A detector whose horizon at the time of the event is drawn.
+            A detector whose horizon at the time of the event is drawn, or several.
 
         Returns
         -------
@@ -187,6 +187,15 @@ class Localization:
         from snews_drill.sky.plot import draw
 
         return draw(self, star, horizon_of)
+
+    def to_svg(self, star: object = None, horizon_of: str | Iterable[str] | None = None) -> str:
+        """Return the same sky as an SVG element, in the colours of the page: light enough to be redrawn often.
+
+        Takes and raises what `plot` does.
+        """
+        from snews_drill.sky.vector_map import sky_svg
+
+        return sky_svg(self, star, horizon_of)
 
     def to_fits(self, path: str | Path) -> Path:
         """Write the map as a standard HEALPix FITS file, which healpy and ligo.skymap read.
@@ -227,13 +236,7 @@ class Localization:
     def __repr__(self) -> str:
         count = len(self.detector_names)
         areas = f"50 % in {area_text(self.area_50_deg2)}, 90 % in {area_text(self.area_90_deg2)}"
-        if self.ring is not None:
-            place = f"a ring of radius {self.ring.radius_deg:.1f}°"
-        elif self.modes:
-            place = " or ".join(f"RA {mode.ra_deg:.2f}° DEC {mode.dec_deg:+.2f}°" for mode in self.modes)
-        else:
-            place = "no direction"
-        return f"Localization({count} detectors: {place}; {areas})"
+        return f"Localization({count} detectors: {place_text(self)}; {areas})"
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p style='margin:0.2em 0'>{escape(line)}</p>" for line in self.summary.splitlines())

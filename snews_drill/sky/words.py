@@ -25,6 +25,15 @@ def area_text(area_deg2: float) -> str:
     return f"{area_deg2:,.0f} deg²" if area_deg2 >= 100 else f"{area_deg2:.3g} deg²"
 
 
+def place_text(found: Localization) -> str:
+    """Return what fits in a few words: a place, two places, a ring, or none."""
+    if found.ring is not None:
+        return f"a ring of radius {found.ring.radius_deg:.1f}°"
+    if not found.modes:
+        return "no direction"
+    return " or ".join(f"RA {mode.ra_deg:.2f}° DEC {mode.dec_deg:+.2f}°" for mode in found.modes)
+
+
 def _heading(found: Localization) -> str:
     names = ", ".join(found.detector_names[:6])
     more = len(found.detector_names) - 6

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snews_drill.widgets.heartbeat_panel import HeartbeatPanel
     from snews_drill.widgets.message_form import MessageForm
     from snews_drill.widgets.name_chooser import NameChooser
+    from snews_drill.widgets.sky_view import SkyView
 
 __all__ = [
     "AlertTable",
@@ -24,6 +25,7 @@ __all__ = [
     "HeartbeatPanel",
     "MessageForm",
     "NameChooser",
+    "SkyView",
 ]
 
 _HOMES = {
@@ -35,6 +37,7 @@ _HOMES = {
     "HeartbeatPanel": "heartbeat_panel",
     "MessageForm": "message_form",
     "NameChooser": "name_chooser",
+    "SkyView": "sky_view",
 }
 
 

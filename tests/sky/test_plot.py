@@ -105,3 +105,11 @@ def test_the_legend_is_not_cut_off(drill_ns, names):
     assert legend.x0 >= 0
     assert legend.y0 >= 0
     assert legend.x1 <= figure.bbox.x1
+
+
+def test_horizons_of_several_detectors_are_told_apart(drill_times):
+    figure = localize(drill_times).plot(horizon_of=["XENONnT", "JUNO"])
+    names = legend_of(figure)
+    assert {"zenith of XENONnT", "zenith of JUNO"} <= set(names)
+    zeniths = [labelled(figure, f"zenith of {name}").get_color() for name in ("XENONnT", "JUNO")]
+    assert zeniths[0] != zeniths[1]

@@ -5,8 +5,6 @@ No scripts, nothing remote; what strangers wrote is escaped and every character 
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 
 from snews_drill.drill.after_action.chart import drill_svg
@@ -37,8 +35,8 @@ def report_page(report: AfterActionReport) -> str:
     title = f"After-action report: {_title(report)}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        'img-src data:"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{as_text(title)}</title><style>{STYLE}</style></head><body><main>"
         f'<header><h1>{as_text(_title(report))}</h1><p class="sub">{_subtitle(report)}</p></header>'
         f"{_tiles(report)}{_body(report, is_whole=True)}"
@@ -102,7 +100,7 @@ def _body(report: AfterActionReport, *, is_whole: bool) -> str:
         return "".join(parts[:1] if report.detectors else [])
     parts += [
         _section("The drill over time", drill_svg(report), is_open=True),
-        _section("Where it pointed", _map(report, is_whole=is_whole), is_open=True),
+        _section("Where it pointed", _map(report), is_open=True),
         _section(f"Alerts ({len(report.alerts)})", _alert_table(report.alerts), is_open=is_whole),
         _section(f"Timeline ({len(report.timeline)} entries)", _timeline_table(report), is_open=is_whole),
     ]
@@ -195,15 +193,12 @@ def _left_out(lines: Sequence[object], element: str) -> str:
     return f"<{element}>… and {left:,} more, in the JSON file.</{element}>" if left > 0 else ""
 
 
-def _map(report: AfterActionReport, *, is_whole: bool) -> str:
+def _map(report: AfterActionReport) -> str:
     found, alert = report.localization, report.map_alert
     if found is None or alert is None:
         return f"<p>{as_text(report.map_remark, 600)}</p>"
     star = report.scenario.scenario.star if report.scenario.scenario is not None else None
-    figure = found.plot(star=None if star is None else (star.ra_deg, star.dec_deg, as_text(star.name, 40)))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110 if is_whole else 80, metadata={"Software": None})
-    picture = base64.b64encode(buffer.getvalue()).decode("ascii")
+    picture = found.to_svg(None if star is None else (star.ra_deg, star.dec_deg, star.name))
     lines = found.summary.splitlines()
     if star is not None:
         lines.append(
@@ -211,8 +206,7 @@ def _map(report: AfterActionReport, *, is_whole: bool) -> str:
         )
     text = "".join(f"<p>{as_text(line, 600)}</p>" for line in lines)
     return (
-        f'<figure><img alt="Sky map of the alert {as_text(alert.id)}" src="data:image/png;base64,{picture}">'
-        f"<figcaption>Made from the alert {as_text(alert.id)}.</figcaption></figure>{text}"
+        f"<figure>{picture}<figcaption>Made from the alert {as_text(alert.id)}.</figcaption></figure>{text}"
     )
 
 
