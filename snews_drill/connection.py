@@ -102,6 +102,17 @@ class Connection:
         """Return a topic's address, `kafka://host:port/topic`."""
         return f"kafka://{self.broker}/{topic}"
 
+    def open_another(self) -> Connection:
+        """Return a connection of its own to the same place: same topics, dialect and account, with its own producer.
+
+        It does not become the current one, and keeps no rehearsal alive: close it before this one.
+        """
+        other = Connection(
+            self.profile, self._transport.open_another(), self.dialect, settings=self._settings
+        )
+        other._told = self._told  # where messages go is said once, whoever writes
+        return other
+
     def send(
         self,
         topic: str,

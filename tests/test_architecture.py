@@ -66,6 +66,9 @@ TESTED_ELSEWHERE = {
     "drill/after_action/evidence.py": "tests/drill/after_action/test_reading.py",
     "drill/after_action/rows.py": "tests/drill/after_action/test_reading.py",
     "drill/after_action/look.py": "tests/drill/after_action/test_page.py",
+    # Parts of virtual detectors.
+    "drill/deeds.py": "tests/drill/test_virtual_detector.py",
+    "drill/virtual_row.py": "tests/drill/test_virtual_detector.py",
     # Parts of the drill server.
     "rehearsal/archive_file.py": "tests/rehearsal/test_archive.py",
     "rehearsal/archive_rows.py": "tests/rehearsal/test_archive.py",

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from broker_stand import EmbeddedStand, Stand, open_connection_on
+from broker_stand import EmbeddedStand, Stand, open_connection_on, write
 from pydantic import SecretStr
 from waiting import wait_for
 
@@ -324,3 +324,19 @@ def test_the_broker_option_decides_which_broker_is_used(
     is_kafka = request.config.getoption("--broker") == "kafka"
     assert (connection.credential is not None) is is_kafka
     assert ("as tester" in repr(connection)) is is_kafka
+
+
+def test_another_connection_to_the_same_place_has_a_life_of_its_own(connection: Connection) -> None:
+    """Same broker, topics and account; its own producer; closing one leaves the other."""
+    topic = connection.topics().observations
+    with connection.open_another() as other:
+        assert (other.broker, other.profile, other.dialect) == (
+            connection.broker,
+            connection.profile,
+            connection.dialect,
+        )
+        write(other, topic, b"{}")
+        assert open_connection() is not other
+    assert not other.is_open
+    assert connection.is_open
+    write(connection, topic, b"{}")

@@ -46,7 +46,7 @@ def rehearse(
         if profile is None or profile == "rehearsal":
             _rehearse(screen, scenario, detector, None)
             return
-        refuse_live(profile)
+        _refuse_live(profile)
         with connected(screen, profile) as connection:
             _rehearse(screen, scenario, detector, connection)
 
@@ -128,8 +128,7 @@ def _summarise(screen: Screen, report: RehearsalReport) -> None:
     screen.show(table)
 
 
-def refuse_live(profile: str | None) -> None:
-    """Raise NotPermitted if the profile is a live one: nobody speaks for many detectors there."""
+def _refuse_live(profile: str | None) -> None:
     from snews_drill.profiles import chosen_profile
     from snews_drill.settings import load_settings
 

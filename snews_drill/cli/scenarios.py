@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snews_drill.cli.drilling import ScenarioArgument, check_topics, refuse_live
+from snews_drill.cli.drilling import ScenarioArgument, check_topics
 from snews_drill.cli.options import (
     FiredrillOption,
     JsonOption,
@@ -18,7 +18,7 @@ from snews_drill.cli.options import (
 )
 from snews_drill.cli.screen import Screen, command, connected, file_problem_to_dict
 from snews_drill.cli.text import counted, visible
-from snews_drill.errors import ScenarioError
+from snews_drill.errors import NotPermitted, ScenarioError
 
 if TYPE_CHECKING:
     from snews_drill.drill.playing import PlayedEvent
@@ -94,7 +94,7 @@ def run(
 
         found = load_scenario(scenario)
         if not detectors:
-            refuse_live(profile)
+            check_speaking(profile)
         sent: list[PlayedEvent] = []
         screen.result["sent"] = []
         with connected(screen, profile) as connection, screen.progress("Sending …"):
@@ -108,6 +108,21 @@ def run(
             )
         screen.say(f"{counted(len(sent), 'message')} sent.", style="green")
         screen.emit({"ok": True, "scenario": found.name, **screen.result})
+
+
+def check_speaking(profile: str | None) -> None:
+    """Raise NotPermitted if others than those of this drill read what would be written."""
+    from snews_drill.drill.seats import check_may_speak_for_others
+    from snews_drill.profiles import chosen_profile
+    from snews_drill.settings import load_settings
+
+    try:
+        check_may_speak_for_others(chosen_profile(profile, load_settings()))
+    except NotPermitted as error:
+        raise NotPermitted(
+            f"A scenario speaks for many detectors. {error.reason}",
+            next_step="Rehearse on this machine (--profile rehearsal); on a live broker --detector plays your own part.",
+        ) from error
 
 
 def _factor(text: str) -> float:

@@ -10,9 +10,11 @@ from typing import Any
 
 from snews_drill.connection import Connection, open_connection, open_profile
 from snews_drill.detectors import find_detector
+from snews_drill.drill.event_messages import event_content, send_content
 from snews_drill.drill.expected import expected_alerts
+from snews_drill.drill.marks import CONTROL_ROOM, PLAYED_BY
 from snews_drill.drill.report import RehearsalReport, Step
-from snews_drill.drill.scenarios import PlayedEvent, Scenario, load_scenario, play
+from snews_drill.drill.scenarios import HeartbeatEvent, PlayedEvent, Scenario, load_scenario, play
 from snews_drill.errors import DrillError, NameNotSet, NoAnswer, NotPermitted, ScenarioError
 from snews_drill.heartbeats import send_heartbeat
 from snews_drill.inbox import ReceivedAlert
@@ -192,8 +194,10 @@ class _Rehearsal:
         ).answer
 
     def _send_heartbeats(self) -> str:
+        send_heartbeat("ON", detector_name=self._name, connection=self._connection, timeout=self._patience)
         for name in self._scenario.detectors:
-            send_heartbeat("ON", detector_name=name, connection=self._connection, timeout=self._patience)
+            if name != self._name:
+                self._send_heartbeat_for(name)
         if not self._connection.admin_token:
             return f"{len(self._scenario.detectors)} sent"
         rows = heartbeat_rows(self._name, patience=self._patience, connection=self._connection, verbose=False)
@@ -204,6 +208,12 @@ class _Rehearsal:
                 f"The drill server has no heartbeat of {', '.join(missing)}.", next_step="Rehearse once more."
             )
         return f"{len(self._scenario.detectors)} sent, the server counts {len(on)} detectors that are ON"
+
+    def _send_heartbeat_for(self, name: str) -> None:
+        """Speak for a detector, and say so: no person has taken its seat."""
+        event, dialect = HeartbeatEvent(detector=name), self._connection.dialect
+        content = event_content(event, dialect, made_ns=time.time_ns(), meta={PLAYED_BY: CONTROL_ROOM})
+        send_content(self._connection, content, timeout=self._patience)
 
     def _subscribe(self) -> str:
         self._subscriber = Subscriber(connection=self._connection)

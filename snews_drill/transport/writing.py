@@ -57,6 +57,10 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self.broker})"
 
+    def open_another(self) -> Transport:
+        """Return another transport to the same broker with the same credential; it shares nothing else."""
+        return Transport(self.broker, auth=self._configuration.auth)
+
     def send(
         self,
         topic: str,

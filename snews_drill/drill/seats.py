@@ -1,0 +1,183 @@
+"""Whose seat is whose: where the exercise may speak for detectors, and which of them people have taken."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from snews_drill.connection import Connection
+from snews_drill.drill.marks import speaker
+from snews_drill.errors import DrillError, NotPermitted, TransportError
+from snews_drill.messages.tiers import DetectorMessage
+from snews_drill.profiles import LIVE_BROKER, PROFILES, Profile
+from snews_drill.transport import Reader, Record
+from snews_drill.wire.dialects import decode_record
+
+#: How far back a watch looks for people who were here before it, s: two heartbeats at the usual pace, and some patience.
+LOOK_BACK_SEC = 150.0
+
+#: So many records per partition before the end are looked through for them.
+_LOOK_BACK_RECORDS = 2_000
+
+#: How long one read waits, and how long to wait before a lost topic is opened again, s.
+_READ_SEC, _REOPEN_SEC = 0.2, 0.5
+
+
+def check_may_speak_for_others(profile: Profile) -> None:
+    """Return if nobody but those who share this drill reads what is written there.
+
+    That is so on this machine, on a broker of one's own, and on topics of one's own; not on SNEWS's topics on its broker.
+
+    Raises
+    ------
+    NotPermitted
+        If others read it: nobody speaks for other detectors there.
+    """
+    if not profile.is_live:
+        return
+    host = (profile.broker or "").rpartition(":")[0].casefold().rstrip(".")
+    theirs = {
+        name
+        for known in PROFILES.values()
+        if known.is_live
+        for name in (*known.firedrill.names(), *known.test.names())
+    }
+    is_theirs = host == LIVE_BROKER.rpartition(":")[0] and profile.firedrill.observations in theirs
+    if profile.name in PROFILES or is_theirs:
+        raise NotPermitted(
+            f"Others read {profile.name}: nobody speaks for other detectors there.",
+            next_step="Play on this machine (rehearsal), or on a private drill's broker: kafka://host:port",
+        )
+
+
+class SeatWatch:
+    """Reads the observation topic in a thread of its own and tells of each detector for which a person speaks.
+
+    Parameters
+    ----------
+    connection
+        Where.
+    on_person
+        Called with the detector's name and a sentence that says what was seen, in the watch's thread; again and again while
+        the person speaks.
+    on_loss
+        Called with a sentence when the topic can no longer be read, and with "" when it can again.
+    look_back_sec
+        How far back people count who spoke before the start, s.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        on_person: Callable[[str, str], None],
+        on_loss: Callable[[str], None],
+        *,
+        look_back_sec: float = LOOK_BACK_SEC,
+    ) -> None:
+        self._connection = connection
+        self._on_person = on_person
+        self._on_loss = on_loss
+        self._look_back_sec = look_back_sec
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it watches."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, timeout: float = 10.0) -> None:
+        """Look back, tell of those who are here, and go on watching; harmless when it does.
+
+        Raises
+        ------
+        TransportError
+            If the observation topic cannot be read.
+        """
+        if self.is_running:
+            return
+        self._stop = threading.Event()
+        reader = self._open(timeout)
+        self._thread = threading.Thread(
+            target=self._run, args=(reader, self._stop), name="snews_drill seat watch", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """End it within `timeout` seconds; harmless when it does not run."""
+        self._stop.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def __enter__(self) -> SeatWatch:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _open(self, timeout: float) -> Reader:
+        """Open the topic where it ends now, and look through what stands just before."""
+        topic = self._connection.topics().observations
+        reader = self._connection.open_reader([topic], timeout=timeout)
+        ends = reader.positions
+        starts = {place: max(end - _LOOK_BACK_RECORDS, 0) for place, end in ends.items()}
+        if starts == ends:
+            return reader
+        reader.close()
+        reader = self._connection.open_reader([topic], start=starts, timeout=timeout)
+        deadline = time.monotonic() + timeout
+        try:
+            while any(reader.positions.get(place, 0) < end for place, end in ends.items()):
+                records = reader.read(timeout=_READ_SEC)
+                self._take(records, not_before_ns=time.time_ns() - round(self._look_back_sec * 1e9))
+                if (
+                    time.monotonic() > deadline
+                ):  # a broker that hands out nothing more; the watch goes on there
+                    break
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def _run(self, reader: Reader | None, stop: threading.Event) -> None:
+        try:
+            while not stop.is_set():
+                try:
+                    if reader is None:
+                        reader = self._open(5.0)
+                        self._on_loss("")
+                    self._take(reader.read(timeout=_READ_SEC))
+                except TransportError as error:
+                    self._on_loss(f"Nobody can see who speaks: {error.reason}")
+                    if reader is not None:
+                        reader.close()
+                    reader = None
+                    stop.wait(_REOPEN_SEC)
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _take(self, records: list[Record], not_before_ns: int = 0) -> None:
+        for record in records:
+            message = _person_in(record)
+            if message is None or record.timestamp_ms * 1_000_000 < not_before_ns:
+                continue
+            self._on_person(
+                message.detector_name,
+                f"A {message.tier.value} of {message.detector_name} came that nobody here sent: a person has the seat.",
+            )
+
+
+def _person_in(record: Record) -> DetectorMessage | None:
+    """Return the message in a record if a person sent it."""
+    try:
+        value = decode_record(record.value, record.content_format).value
+    except DrillError:  # unreadable, or not valid: nobody can be made out
+        return None
+    return value if isinstance(value, DetectorMessage) and speaker(value) is None else None
