@@ -13,7 +13,7 @@ from snews_drill.errors import BrokerUnreachable, DrillError, NameNotSet, Transp
 from snews_drill.html_views import connection_html
 from snews_drill.names import get_name
 from snews_drill.profiles import Profile, Topics, chosen_profile
-from snews_drill.rehearsal.launcher import SERVER_MODULE, Rehearsal, ensure_rehearsal
+from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal, server_command
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import (
     Credential,
@@ -349,13 +349,6 @@ def _connect_rehearsal(
         rehearsal.release()
         raise
     return Connection(profile, transport, dialect, rehearsal=rehearsal, settings=settings)
-
-
-def server_command(settings: DrillSettings) -> tuple[str, ...]:
-    """Return the command of a rehearsal's drill server that uses the folders of these settings."""
-    folders = {name: str(getattr(settings, name)) for name in ("config_dir", "state_dir", "runtime_dir")}
-    options = (part for name, folder in folders.items() for part in (f"--{name.replace('_', '-')}", folder))
-    return (sys.executable, "-P", "-m", SERVER_MODULE, *options)
 
 
 def _connect_broker(

@@ -55,6 +55,13 @@ SERVER_MODULE = "snews_drill.rehearsal.server_process"
 _POLL_SEC = 0.005
 
 
+def server_command(settings: DrillSettings) -> tuple[str, ...]:
+    """Return the command of a rehearsal's drill server that uses the folders of these settings."""
+    folders = {name: str(getattr(settings, name)) for name in ("config_dir", "state_dir", "runtime_dir")}
+    options = (part for name, folder in folders.items() for part in (f"--{name.replace('_', '-')}", folder))
+    return (sys.executable, "-P", "-m", SERVER_MODULE, *options)
+
+
 class Rehearsal:
     """One use of this user's rehearsal. `ensure_rehearsal` makes it; `release` gives it back.
 
