@@ -336,7 +336,8 @@ def _read_file(path: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error.strerror}.",
             next_step="Make it readable, or set SNEWS_DRILL_HOME to a folder of your own.",
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits and nesting without end are other errors than TOML's own.
         raise SettingsError(
-            f"{path} cannot be read: {error}.", next_step="Correct the file or delete it."
+            f"{path} cannot be read: {str(error)[:200]}.", next_step="Correct the file or delete it."
         ) from error

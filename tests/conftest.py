@@ -29,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--broker", choices=("embedded", "kafka"), default="embedded", help="which broker messages go through"
     )
+    parser.addoption("--soak-minutes", type=float, default=3.0, help="how long the soak takes")
+    parser.addoption("--soak-plot", default=None, help="where to draw what the soak measured, PNG or SVG")
+    parser.addoption(
+        "--hostile-records", type=int, default=100_000, help="how many records the fuzz suite tries"
+    )
+    parser.addoption("--hostile-seed", type=int, default=1, help="which ones")
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,10 @@ def load_store() -> list[hop.auth.Auth]:
     path = store_path()
     check_private(path)
     try:
-        return list(hop.auth.load_auth())
+        kept = list(hop.auth.load_auth())
+        if all(map(_is_text_only, kept)):
+            return kept
+        kind = "an entry is no text"
     except FileNotFoundError:
         return []
     except Exception as error:  # noqa: BLE001 - hop's reader raises anything on a broken file, secrets in its words
@@ -125,6 +128,15 @@ def load_store() -> list[hop.auth.Auth]:
     raise NotAuthenticated(
         f"{path} cannot be read as a store of credentials ({kind}).",
         next_step=f"Correct it, or move it away and add your credential again; a file of yours has mode 0600: {path}",
+    )
+
+
+def _is_text_only(auth: hop.auth.Auth) -> bool:
+    # hop takes numbers too, some of which Python cannot even write down.
+    return (
+        isinstance(auth.username, str)
+        and isinstance(auth.hostname, str)
+        and isinstance(auth.ssl_ca_location, str | bool | None)
     )
 
 

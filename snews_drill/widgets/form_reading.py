@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from snews_drill.messages.times import parse_utc_ns
+from snews_drill.wire.fields import MAX_SERIES
 
 #: More characters than any message may have; Kafka's default limit for a record is 1,048,588 bytes.
 MAX_CHARACTERS = 1_048_588
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_HALF_NUMBER = re.compile(r"[+-]?\.?|[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?", re.ASCII)
+# Possessive: of a text of a hundred thousand digits no part is tried twice.
+_NUMBER = re.compile(r"[+-]?(\d++\.?\d*+|\.\d++)([eE][+-]?\d++)?", re.ASCII)
+_HALF_NUMBER = re.compile(r"[+-]?\.?|[+-]?(\d++\.?\d*+|\.\d++)[eE][+-]?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_ZERO = re.compile(r"[+-]?0*\.?0*")
+_ZERO = re.compile(r"[+-]?0*+\.?0*+")
 #: A time that is shorter than this one may still become one; every digit may be a 0, 1 or 2 where it is typed.
 _WHOLE_TIME = "2000-01-01T00:00:00"
 
@@ -147,6 +149,8 @@ def _read_json(text: str, read: Callable[[Any], Reading], remedy: str) -> Readin
 def _read_entries(entries: Sequence[Any], read: Callable[[Any], Reading], remedy: str) -> Reading:
     values: list[Any] = []
     given = [entry for entry in (e.strip() if isinstance(e, str) else e for e in entries) if entry != ""]
+    if len(given) > MAX_SERIES:
+        return Reading(reason=f"has {len(given):,} entries, more than {MAX_SERIES:,}.", remedy="Shorten it.")
     for place, entry in enumerate(given, start=1):
         reading = read(entry)
         if reading.value is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
+import random
 import sys
 import time
 import traceback
@@ -20,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 with atheris.instrument_imports(include=["snews_drill", "tomllib", "json"]):
     import decoders
+    import hostile_inputs
+
     import snews_drill.wire.dialects  # noqa: F401
 
 
@@ -48,13 +52,39 @@ def main() -> None:
         str(arguments.corpus),
         *_samples(),
     ]
-    atheris.Setup(options, watch.feed)
+    atheris.Setup(options, watch.feed, custom_mutator=_Mutator(arguments.decoder).mutated)
     atheris.Fuzz()
 
 
 def _samples() -> list[str]:
     data = Path(__file__).parents[1] / "data"
     return [str(folder) for folder in (data / "wire", data / "fuzz") if folder.is_dir()]
+
+
+class _Mutator:
+    """Spoils a sample of the decoder's kind now and then, for what bytes alone hardly find; else libFuzzer's own ways."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def mutated(self, raw: bytes, longest: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        step = chance.randrange(4)
+        if step == 0:
+            made = hostile_inputs.hostile_input(self._kind, seed, 0)
+        elif step == 1 and raw:
+            made = hostile_inputs.spoiled(self._kind, _as_object(raw), chance)
+        else:
+            return atheris.Mutate(raw, longest)
+        return made if len(made) <= longest else atheris.Mutate(raw, longest)
+
+
+def _as_object(raw: bytes) -> object:
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw
+    return content if isinstance(content, dict) else raw
 
 
 class _Watch:

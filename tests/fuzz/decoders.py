@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html.parser
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 from snews_drill.alert_files import AlertFiles
 from snews_drill.alert_table import alerts_to_dataframe
+from snews_drill.bookmark import Bookmark
 from snews_drill.cli.alert_panel import AlertLines, alert_panel
 from snews_drill.cli.arguments_file import read_arguments
 from snews_drill.cli.text import to_json
@@ -51,7 +53,7 @@ from snews_drill.wire.alerts import decode_alert
 from snews_drill.wire.dialects import DIALECTS, decode_record, get_dialect
 from snews_drill.wire.json_text import dump_json, load_json
 from snews_drill.wire.pickle_reader import read_model_pickle
-from snews_drill.wire.translate import translate
+from snews_drill.wire.translate import translate_message
 
 #: When everything is said to be read, ns since 1970 (UTC): 2023-02-07T12:00:00.
 NOW_NS = 1_675_771_200_000_000_000
@@ -89,7 +91,7 @@ def check_refusal(refusal: DrillError, raw: bytes) -> None:
     str(refusal).encode("utf-8", "backslashreplace")
     assert len(str(refusal)) < 2_000_000, f"{len(str(refusal))} characters of reason for {len(raw)} bytes"
     shown = terminal_text(str(refusal), keeps_lines=True)
-    assert "\x1b" not in shown and "\u202e" not in shown, shown
+    assert not {"\x1b", "\u202e"} & set(shown), shown
 
 
 def read_record(raw: bytes) -> None:
@@ -107,7 +109,9 @@ def read_record(raw: bytes) -> None:
         return
     check_times(value, now_ns=NOW_NS)
     for name, dialect in DIALECTS.items():
-        content = dialect.to_object(translate(value, name))
+        content = dialect.to_object(
+            value if name == decoded.dialect_name else translate_message(value, target=name)
+        )
         again = decode_record(dialect.encode_message(content).content, "json").value
         assert again.tier is value.tier, (again, value)
         assert again.detector_name == value.detector_name
@@ -171,12 +175,14 @@ class AlertViews:
 
     def _save(self, entry: ReceivedAlert) -> None:
         path = self._files.save(entry.alert.content, received_time_ns=NOW_NS)
-        assert path.parent == self._files.folder and path.name.endswith("-SNEWS_ALERT_2023-02-07.json"), path
+        assert path.parent == self._files.folder
+        assert path.name.endswith("-SNEWS_ALERT_2023-02-07.json"), path
         json.loads(path.read_text())
         path.unlink()
         for kind in ("csv", "json"):
             saved = save_alerts([entry], kind, self._exports)
-            assert saved.parent == self._exports and saved.name.startswith("alerts_"), saved
+            assert saved.parent == self._exports
+            assert saved.name.startswith("alerts_"), saved
             check_plain(saved.read_text(encoding="utf-8").replace("\n", "").replace("\r", ""))
             saved.unlink()
 
@@ -223,7 +229,26 @@ class _Elements(html.parser.HTMLParser):
     """Collects what a browser would see in HTML."""
 
     _HARMLESS_TAGS = frozenset(
-        "div b span table thead tbody tr th td pre details summary ul li br code style h4".split()
+        [
+            "div",
+            "b",
+            "span",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "pre",
+            "details",
+            "summary",
+            "ul",
+            "li",
+            "br",
+            "code",
+            "style",
+            "h4",
+        ]
     )
     _HARMLESS_ATTRIBUTES = frozenset({"class", "style", "scope", "role", "aria-hidden", "title"})
 
@@ -275,6 +300,8 @@ class Files:
         for place in (self._settings.config_dir, self._settings.state_dir, self._settings.runtime_dir):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._connection: dict[str, Connection] = {}
+        with contextlib.closing(Bookmark(folder, "rehearsal", "alerts")) as bookmark:
+            self._bookmark = bookmark.path
 
     def _written(self, path: Path, raw: bytes) -> Path:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -299,6 +326,11 @@ class Files:
         """The same, as it lies on disk."""
         read_state(self._written(self._settings.runtime_dir / "rehearsal.json", raw))
 
+    def bookmark(self, raw: bytes) -> None:
+        """Where a subscriber goes on after a restart."""
+        self._written(self._bookmark, raw)
+        Bookmark(self._bookmark.parent, "rehearsal", "alerts").close()
+
     def settings(self, raw: bytes) -> None:
         """The user's configuration."""
         self._written(self._settings.config_dir / "config.toml", raw)
@@ -319,7 +351,8 @@ class Files:
         path = self._written(self._folder / "message.json", raw)
         for dialect in DIALECTS:
             connection = self._speaking(dialect)
-            made = SNEWSTiersPublisher(**read_arguments(path), connection=connection, verbose=False)
+            arguments = {**read_arguments(path), "verbose": False}
+            made = SNEWSTiersPublisher(**arguments, connection=connection)
             check_html(publisher_html(made))
             for content in made.messages:
                 connection.dialect.encode_message(content)
@@ -380,6 +413,7 @@ def all_decoders(folder: Path) -> dict[str, Decoder]:
         "scenario": files.scenario,
         "state": files.state,
         "state file": files.state_file,
+        "bookmark": files.bookmark,
         "settings": files.settings,
         "contacts": files.contacts,
         "topics": files.topics,

@@ -5,6 +5,8 @@ The same seed and number give the same bytes on every machine.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import pickletools
 import random
@@ -145,7 +147,9 @@ def written(value: Any) -> str:
     if isinstance(value, Pairs):
         return "{" + ", ".join(f"{json.dumps(key)}: {written(item)}" for key, item in value.items) + "}"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(key))}: {written(item)}" for key, item in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{json.dumps(str(key))}: {written(item)}" for key, item in value.items()) + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(written, value)) + "]"
     return json.dumps(value)
@@ -238,6 +242,13 @@ def _state() -> dict[str, Any]:
     return json.loads(state.to_json())
 
 
+_BOOKMARK: dict[str, Any] = {
+    "version": 1,
+    "broker": "rehearsal",
+    "topic": "alerts",
+    "life": "0123abcd",
+    "partitions": [{"partition": 0, "next_offset": 7, "timestamp_ms": 1675771200000}],
+}
 _SETTINGS = """detector_name = "XENONnT"
 profile = "rehearsal"
 topics_prefix = "drill."
@@ -303,6 +314,7 @@ def samples() -> dict[str, tuple[Any, ...]]:
         "scenario": tuple(scenarios),
         "state": (_state(),),
         "state file": (_state(),),
+        "bookmark": (_BOOKMARK,),
         "settings": (_SETTINGS.encode(),),
         "contacts": (_CONTACTS.encode(),),
         "topics": (_TOPICS.encode(),),
@@ -329,12 +341,12 @@ def hostile_input(kind: str, seed: int, number: int) -> bytes:
 def spoiled(kind: str, sample: Any, chance: random.Random) -> bytes:
     """Return a sample, spoiled."""
     if chance.random() < 0.002:
-        return _enormous(chance)
+        return chance.choice(_ENORMOUS)(chance)
     if isinstance(sample, dict):
         raw = _write_object(kind, _spoiled_object(sample, chance), chance)
     elif sample[:1] == b"\x80":
         raw = _spoiled_pickle(sample, chance)
-    elif kind in _TOML_KINDS:
+    elif kind in _TOML_KINDS and chance.random() < 0.9:
         raw = _spoiled_toml(sample, chance)
     else:
         raw = sample
@@ -346,7 +358,7 @@ def spoiled(kind: str, sample: Any, chance: random.Random) -> bytes:
 _TOML_KINDS = frozenset({"scenario", "settings", "contacts", "topics", "credentials"})
 
 
-def nasty(chance: random.Random, depth: int = 0) -> Any:
+def nasty(chance: random.Random, depth: int = 0) -> Any:  # noqa: PLR0911 - one way out per kind
     """Return a value that nobody expects."""
     step = chance.randrange(9)
     if step <= 1:
@@ -358,10 +370,14 @@ def nasty(chance: random.Random, depth: int = 0) -> Any:
     if step == 5 and depth < 3:
         return [nasty(chance, depth + 1) for _ in range(chance.choice((0, 1, 2, 40)))]
     if step == 6 and depth < 3:
-        return {str(chance.choice(STEERING)): nasty(chance, depth + 1) for _ in range(chance.choice((0, 1, 3)))}
+        return {
+            str(chance.choice(STEERING)): nasty(chance, depth + 1) for _ in range(chance.choice((0, 1, 3)))
+        }
     if step == 7:
         levels = chance.choice((30, 31, 32, 33, 100, 10_000))
-        return Raw("[" * levels + "]" * levels if chance.random() < 0.5 else '{"a":' * levels + "0" + "}" * levels)
+        return Raw(
+            "[" * levels + "]" * levels if chance.random() < 0.5 else '{"a":' * levels + "0" + "}" * levels
+        )
     return Raw(f'"{chance.choice(_BAD_ESCAPES)}"')
 
 
@@ -403,10 +419,40 @@ def _spoiled_object(content: dict[str, Any], chance: random.Random) -> Any:
 
 #: Names that mean something somewhere.
 _KEYS = (
-    "id _id tier uuid meta self cls connection env_file verbose firedrill_mode is_firedrill is_test pass proof status "
-    "reason request_id email detector_name __class__ __dict__ message_fields time from_1.3 dialect_3 dialect_1_3 "
-    "neutrino_time_utc p_val is_pre_sn machine_time timing_series start_time_utc"
-).split()
+    "id",
+    "_id",
+    "tier",
+    "uuid",
+    "meta",
+    "self",
+    "cls",
+    "connection",
+    "env_file",
+    "verbose",
+    "firedrill_mode",
+    "is_firedrill",
+    "is_test",
+    "pass",
+    "proof",
+    "status",
+    "reason",
+    "request_id",
+    "email",
+    "detector_name",
+    "__class__",
+    "__dict__",
+    "message_fields",
+    "time",
+    "from_1.3",
+    "dialect_3",
+    "dialect_1_3",
+    "neutrino_time_utc",
+    "p_val",
+    "is_pre_sn",
+    "machine_time",
+    "timing_series",
+    "start_time_utc",
+)
 
 
 def _spoiled_inside(value: Any, chance: random.Random) -> Any:
@@ -492,18 +538,17 @@ _OPCODE_PIECES = (
 
 
 @lru_cache(maxsize=512)
-def _cuts(raw: bytes) -> tuple[int, ...]:
-    places = []
-    try:
-        places += [position for _, _, position in pickletools.genops(raw)]
-    except Exception:  # noqa: BLE001 - a sample may be no whole pickle: what was cut so far is enough
-        pass
-    return (*places, len(raw))
+def _opcodes_of(raw: bytes) -> tuple[bytes, ...]:
+    cuts = []
+    with contextlib.suppress(Exception):  # a sample may be no whole pickle: what was cut so far is enough
+        for _, _, position in pickletools.genops(raw):
+            cuts.append(position)
+    cuts.append(len(raw))
+    return tuple(raw[begin:end] for begin, end in itertools.pairwise(cuts)) or (raw,)
 
 
 def _opcodes(raw: bytes) -> list[bytes]:
-    cuts = _cuts(raw)
-    return [raw[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False)] or [raw]
+    return list(_opcodes_of(raw))
 
 
 #: TOML texts of values, right and wrong.
@@ -536,7 +581,7 @@ _TOML_VALUES = (
 
 
 def _spoiled_toml(raw: bytes, chance: random.Random) -> bytes:
-    lines = raw.decode().splitlines()
+    lines = raw.decode("utf-8", "replace").splitlines()
     for _ in range(chance.choice((0, 1, 1, 2, 3))):
         place = chance.randrange(len(lines) + 1)
         step = chance.randrange(6)
@@ -561,7 +606,9 @@ def _toml_value(chance: random.Random) -> str:
 
 
 def _toml_line(chance: random.Random) -> str:
-    key = chance.choice((*_KEYS, "observation", "start", "star", "title", "smtp_password", "admin_token", "a.b.c"))
+    key = chance.choice(
+        (*_KEYS, "observation", "start", "star", "title", "smtp_password", "admin_token", "a.b.c")
+    )
     step = chance.randrange(5)
     if step == 0:
         return f"[{key}]"
@@ -632,26 +679,23 @@ _BYTE_STEPS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 )
 
 
-def _enormous(chance: random.Random) -> bytes:
-    """Return something around or far beyond the largest record, and forms that are dear to read."""
-    step = chance.randrange(10)
-    if step == 0:
-        return b'{"_id": "' + b"x" * 10_000_000 + b'"}'
-    if step == 1:
-        return b"[" * 10_000 + b"]" * 10_000
-    if step == 2:
-        return b'{"a":' * 200_000
-    if step == 3:
-        return b"[" + b"1," * 500_000 + b"1]"
-    if step == 4:
-        return b'{"_id": "5_Heartbeat_x", ' + b'"a": 1, ' * 120_000 + b'"b": 2}'
-    if step == 5:
-        return b'"' + b"\\u0041" * 170_000 + b'"'
-    if step == 6:
-        return b"\x80\x04" + b"(" * 1_000_000
-    if step == 7:
-        return b"\x80\x04" + b"]" * 240_000 + b"."
-    if step == 8:
-        keys = ", ".join(f'"{n:x}": {n}' for n in range(60_000))
-        return f'{{"id": "x", "tier": "Heartbeat", "detector_name": "JUNO", "meta": {{{keys}}}}}'.encode()
-    return "".join(chance.choices(string.printable, k=1_000_000)).encode()
+#: Things around or far beyond the largest record, and forms that are dear to read.
+_ENORMOUS: tuple[Callable[[random.Random], bytes], ...] = (
+    lambda _: b'{"_id": "' + b"x" * 10_000_000 + b'"}',
+    lambda _: b"[" * 10_000 + b"]" * 10_000,
+    lambda _: b'{"a":' * 200_000,
+    lambda _: b"[" + b"1," * 500_000 + b"1]",
+    lambda _: b'{"_id": "5_Heartbeat_x", ' + b'"a": 1, ' * 120_000 + b'"b": 2}',
+    lambda _: b'"' + b"\\u0041" * 170_000 + b'"',
+    lambda _: b"\x80\x04" + b"(" * 1_000_000,
+    lambda _: b"\x80\x04" + b"]" * 240_000 + b".",
+    lambda _: _many_keys(60_000),
+    lambda _: b"1" * 1_000_000,
+    lambda _: b"0" * 1_000_000 + b"x",
+    lambda chance: "".join(chance.choices(string.printable, k=1_000_000)).encode(),
+)
+
+
+def _many_keys(count: int) -> bytes:
+    keys = ", ".join(f'"{n:x}": {n}' for n in range(count))
+    return f'{{"id": "x", "tier": "Heartbeat", "detector_name": "JUNO", "meta": {{{keys}}}}}'.encode()

@@ -1,0 +1,249 @@
+"""A rehearsal that goes on and on: what grows, and whether alerts become slower.
+
+`python -m pytest -m soak -s tests/soak` takes three minutes; `--soak-minutes 30` and `--soak-plot FILE` as they say.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from messages_to_send import observation
+from soak.drawing import draw
+from soak.notebook_side import CELLS, CONTROL_ROOM, END, STATE
+from soak.sampling import Pace, Sampler, growth, quantile, thirds
+from waiting import wait_for
+
+from snews_drill.connection import Connection, connect
+from snews_drill.rehearsal.launcher import find_rehearsal, stop_rehearsal
+from snews_drill.settings import DrillSettings
+from snews_drill.transport import Receipt
+from snews_drill.wire.payload import Payload
+
+pytestmark = [
+    pytest.mark.soak,
+    # jupyter_client leaves its event loop and the loop's sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+ALERTS_PER_SEC = 20
+WARM_UP_SEC = 60.0
+
+#: Most that a process of ours may grow after warm-up, 10^6 bytes.
+MAX_GROWTH_MB = 20.0
+
+#: The latency of the last third may be this many times that of the first third: other work shares the machine.
+FLAT_FACTOR = 3.0
+FLAT_MARGIN_MS = 100.0
+
+
+class Kernel:
+    """A real kernel; what it sends to a browser is counted and thrown away."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        from jupyter_client.manager import KernelManager
+
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(cwd=str(folder), env=environ)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+        self.comm: Counter[str] = Counter()
+        self._stop = threading.Event()
+        self._texts: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, name="soak kernel reader", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return int(self.manager.provisioner.process.pid)
+
+    def run(self, source: str, timeout: float = 60.0) -> str:
+        """Run a cell and return what it printed; raise if it failed."""
+        while not self._texts.empty():
+            self._texts.get_nowait()
+        reply = self.client.execute(source, reply=True, timeout=timeout)
+        content: Any = reply["content"]
+        assert content["status"] == "ok", "\n".join(content.get("traceback", [content.get("ename", "?")]))
+        try:
+            return self._texts.get(timeout=5) if "print(" in source else ""
+        except queue.Empty:
+            return ""
+
+    def stop(self) -> None:
+        """End it."""
+        self._stop.set()
+        self._reader.join(10)
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+    def _read(self) -> None:
+        while not self._stop.is_set():
+            try:
+                message = self.client.get_iopub_msg(timeout=0.5)
+            except queue.Empty:
+                continue
+            kind = message["header"]["msg_type"]
+            if kind.startswith("comm_"):
+                self.comm["messages"] += 1
+                self.comm["bytes"] += len(str(message["content"]))
+            elif kind == "stream":
+                self._texts.put(message["content"]["text"])
+
+
+@contextmanager
+def open_kernel(folder: Path, settings: DrillSettings) -> Iterator[Kernel]:
+    """A kernel of the same user as the test."""
+    environ = {
+        **os.environ,
+        "SNEWS_DRILL_HOME": str(settings.config_dir.parent),
+        "IPYTHONDIR": str(folder / "ipython"),
+    }
+    kernel = Kernel(folder, environ)
+    try:
+        yield kernel
+    finally:
+        kernel.stop()
+
+
+class Detectors:
+    """Two detectors that correct their observations in turn: each correction is an alert."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._topic = connection.topics().observations
+        self._zero_ns = time.time_ns() - 10**9
+        self.sent_ns: dict[float, int] = {}
+
+    def send(self, number: int) -> None:
+        """Send one observation; its p-value tells it from all others."""
+        p_val = (number + 1) / 1_000_000
+        raw = observation(("JUNO", "LVD")[number % 2], self._zero_ns, p_val=p_val)
+        self.sent_ns[p_val] = time.time_ns()
+        (outcome,) = self._connection.send(self._topic, [Payload(raw)], timeout=10.0)
+        assert isinstance(outcome, Receipt), outcome
+
+
+def test_soak(settings: DrillSettings, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Nothing grows but what is kept on purpose, and the last alerts come as fast as the first."""
+    minutes = float(request.config.getoption("--soak-minutes"))
+    with connect(settings=settings) as connection, open_kernel(tmp_path, settings) as kernel:
+        for cell in CELLS:
+            kernel.run(cell)
+        has_room = importlib.util.find_spec("snews_drill.widgets.control_room") is not None
+        if has_room:
+            kernel.run(CONTROL_ROOM)
+        state = find_rehearsal(settings)
+        assert state is not None
+        assert state.server_process is not None
+        sampler = Sampler(
+            {
+                "notebook": kernel.pid,
+                "drill server": state.server_process.pid,
+                "supervisor": state.supervisor.pid,
+                "broker": state.broker_process.pid,
+            }
+        )
+        detectors = Detectors(connection)
+        pace = Pace(detectors.send, ALERTS_PER_SEC)
+        begun_ns = time.time_ns()
+        sampler.start()
+        pace.start()
+        kernel_told_at = time.monotonic()
+        while time.monotonic() - kernel_told_at < minutes * 60 and pace.failure is None:
+            time.sleep(0.5)
+        pace.stop()
+        heard_file = tmp_path / "heard.txt"
+        expected = pace.count - 1  # the first observation alone is no coincidence
+        wait_for(lambda: len(_heard(heard_file)) >= expected, f"{expected} alerts", timeout=30)
+        sampler.stop()
+        counted = kernel.run(STATE).split()
+        comm = dict(kernel.comm)
+        kernel.run(END)
+    stop_rehearsal(settings)
+    latencies = [
+        ((time_ns - begun_ns) / 1e9, (time_ns - detectors.sent_ns[p_val]) / 1e6)
+        for time_ns, p_val in _heard(heard_file)
+    ]
+    _tell(minutes, sampler, latencies, counted, comm, pace.count, has_room=has_room)
+    plot = request.config.getoption("--soak-plot")
+    if plot:
+        draw(Path(plot), sampler.samples, latencies, WARM_UP_SEC)
+    _insist(sampler, latencies, counted, expected, saved=len(list((tmp_path / "alerts").glob("*.json"))))
+
+
+def _heard(path: Path) -> list[tuple[int, float]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(line.split()[0]), float(line.split()[1])) for line in lines if len(line.split()) == 2]
+
+
+def _tell(
+    minutes: float,
+    sampler: Sampler,
+    latencies: list[tuple[float, float]],
+    counted: list[str],
+    comm: dict[str, int],
+    sent: int,
+    *,
+    has_room: bool,
+) -> None:
+    seconds = minutes * 60
+    shown, dropped, unsaved, _, _, beats, missed = map(int, counted)
+    print(f"\n\nSoak of {minutes:g} min, Python {platform.python_version()}, {os.cpu_count()} processors")
+    print(f"  observations {sent:,} ({sent / seconds:.1f}/s), alerts {shown:,} ({shown / seconds:.1f}/s)")
+    print(f"  heartbeats acknowledged {beats:,} ({beats / seconds:.1f}/s), missed {missed}")
+    print(f"  alerts no longer in memory {dropped:,}, not saved {unsaved}")
+    print(
+        f"  widgets: {comm.get('messages', 0):,} messages, {comm.get('bytes', 0) / 1e6 / seconds:.3f} MB/s to the browser"
+    )
+    print(f"  control room: {'attached' if has_room else 'not there'}")
+    print(
+        f"  {'process':<14}{'MB at first':>12}{'MB at last':>12}{'growth MB':>11}{'threads':>9}{'files':>7}{'sockets':>9}"
+    )
+    for name, samples in sampler.samples.items():
+        first = next(s for s in samples if s.second >= WARM_UP_SEC)
+        grown = [growth(samples, what, WARM_UP_SEC) for what in ("rss_mb", "threads", "files", "sockets")]
+        memory = f"{first.rss_mb:>12.1f}{samples[-1].rss_mb:>12.1f}{grown[0]:>+11.1f}"
+        print(f"  {name:<14}{memory}{grown[1]:>+9.0f}{grown[2]:>+7.0f}{grown[3]:>+9.0f}")
+    broker = sampler.samples["broker"]
+    kept = sent + shown + beats
+    print(
+        f"  broker: {(broker[-1].rss_mb - broker[0].rss_mb) * 1e6 / kept:,.0f} bytes a record, {kept:,} records"
+    )
+    for label, part in zip(("first", "last"), thirds(latencies, WARM_UP_SEC), strict=True):
+        shares = ", ".join(f"{word} {quantile(part, share):.1f}" for word, share in _SHARES)
+        print(f"  latency of the {label} third, ms: {shares}")
+
+
+_SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("largest", 1.0))
+
+
+def _insist(
+    sampler: Sampler, latencies: list[tuple[float, float]], counted: list[str], expected: int, *, saved: int
+) -> None:
+    assert sampler.lost == []
+    assert len(latencies) == expected == saved
+    assert [int(number) for number in counted[2:5]] == [0, 0, 0], "not saved, callbacks, plug-in"
+    # A tick that comes while another one waits for the machine is missed: told, and few.
+    beats, missed = int(counted[5]), int(counted[6])
+    assert missed < 0.1 * beats, f"{missed} heartbeats missed, {beats} acknowledged"
+    for name, samples in sampler.samples.items():
+        for what in ("threads", "files", "sockets"):
+            assert growth(samples, what, WARM_UP_SEC) <= 0, f"{name}: more {what}"
+        if name != "broker":  # it keeps every record, on purpose
+            assert growth(samples, "rss_mb", WARM_UP_SEC) < MAX_GROWTH_MB, f"{name}: more memory"
+    first, last = (quantile(part, 0.99) for part in thirds(latencies, WARM_UP_SEC))
+    assert last < FLAT_FACTOR * first + FLAT_MARGIN_MS, f"p99 {first:.1f} ms at first, {last:.1f} ms at last"
