@@ -140,7 +140,7 @@ def run_lab(folder: Path, *, port: int | None = None, opens_browser: bool = True
     from snews_drill.connection import connect
 
     with connect("rehearsal"):
-        process = subprocess.Popen(lab_command(folder, port=port, opens_browser=opens_browser))  # noqa: S603
+        process = subprocess.Popen(lab_command(folder, port=port, opens_browser=opens_browser))  # noqa: S603 - no shell
         try:
             return process.wait()
         except KeyboardInterrupt:
