@@ -17,6 +17,7 @@ from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal, server_c
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import (
     Credential,
+    Membership,
     Reader,
     Receipt,
     Start,
@@ -166,6 +167,10 @@ class Connection:
             # The rehearsal's broker came back empty a moment ago.
             self._transport.create_topics(_all_topics(self.profile), timeout=timeout)
             return open_there()
+
+    def join(self, group: str, topic: str) -> Membership:
+        """Join a consumer group on a topic of one partition; see `Transport.join`."""
+        return self._transport.join(group, topic)
 
     @property
     def server_problem(self) -> str:
