@@ -17,7 +17,6 @@ from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal, server_c
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import (
     Credential,
-    Membership,
     Reader,
     Receipt,
     Start,
@@ -44,6 +43,8 @@ class Connection:
         How messages are written; both dialects are always read.
     rehearsal : Rehearsal or None
         The rehearsal behind it, if it is one.
+    join : callable
+        Joins a consumer group: `Transport.join`.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Connection:
         self.dialect = dialect
         self.rehearsal = rehearsal
         self._transport = transport
+        self.join = transport.join
         self._settings = settings
         self._is_closed = False
         self._told: set[str] = set()
@@ -167,10 +169,6 @@ class Connection:
             # The rehearsal's broker came back empty a moment ago.
             self._transport.create_topics(_all_topics(self.profile), timeout=timeout)
             return open_there()
-
-    def join(self, group: str, topic: str) -> Membership:
-        """Join a consumer group on a topic of one partition; see `Transport.join`."""
-        return self._transport.join(group, topic)
 
     @property
     def server_problem(self) -> str:

@@ -271,12 +271,11 @@ class Order:
         taken, records = dict(self._progress.taken), []
         for run in turn.runs:
             key, place = f"{run.topic} {run.partition}", (run.topic, run.partition)
-            first = max(run.first, taken.get(key, 0))
             held = self._held.get(place, deque())
             while held and held[0].offset < run.end:
                 record = held.popleft()
                 self._held_size -= _size(record)
-                if record.offset >= first:
+                if record.offset >= run.first:
                     records.append(record)
             taken[key] = max(taken.get(key, 0), run.end)
         # Whatever the clocks of two servers say: time does not run backwards.

@@ -43,7 +43,7 @@ class RecordSource(Protocol):
 
     @property
     def role(self) -> str:
-        """What the status shows: "" for a server alone, "active", or "standing by"."""
+        """What the status shows: "" for a server alone, else "joining", "active" or "standing by"."""
 
     @property
     def is_active(self) -> bool:

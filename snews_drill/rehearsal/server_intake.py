@@ -337,19 +337,19 @@ class Intake:
             return _Verdict("repeated", kind, detector, key, "It was here before.")
         topic = exercise.topics.connection
         reply, later = self._desk.answer(command, exercise, now_ns=batch.received_ns)
-        if not self.is_answering:
-            pass  # the active server does
-        elif later is None:
+        if later is None:
             due_ns = batch.received_ns + (ECHO_DELAY_NS if _listens_late(command, dialect_name) else 0)
             self._queue_reply(reply, topic, dialect_name, due_ns)
             batch.has_outgoing = True
-        else:
+        elif self.is_answering:
             batch.mails.append(MailTask(command, later, topic, dialect_name))
         if reply.status == "refused":
             return _Verdict("refused", kind, detector, key, reply.reason)
         return _Verdict("accepted", kind, detector, key)
 
     def _queue_reply(self, reply: Command, topic: str, dialect_name: str, now_ns: int) -> None:
+        if not self.is_answering:
+            return
         payload = get_dialect(dialect_name).encode_command(reply)
         self._archive.queue(Outgoing(topic, "reply", "", payload.content, payload.content_format, now_ns))
 

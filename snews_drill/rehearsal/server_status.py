@@ -68,7 +68,7 @@ class ServerStatus:
     problem : str
         What is in the way; "" if nothing.
     role : str
-        "active" or "standing by" for a server of a standby group; "" for one alone.
+        "joining", "active" or "standing by" for a server of a standby group; "" for one alone.
     started_ns : int
         ns since 1970 (UTC).
     counts : mapping of str to int

@@ -93,7 +93,9 @@ class StandbyGroup:
 
     @property
     def role(self) -> str:
-        """What the status shows."""
+        """What the status shows: "joining", "active" or "standing by"."""
+        if self._membership is None or not self._membership.is_joined:
+            return "joining"
         return "active" if self.is_active else "standing by"
 
     @property

@@ -41,6 +41,7 @@ class Membership:
         self._configuration = ClientConfiguration(configuration.broker, configuration.auth)
         self._group = group
         self._is_owner = False
+        self._is_joined = False
         self._is_closed = False
         config: dict[str, Any] = {
             "bootstrap.servers": configuration.broker,
@@ -67,6 +68,11 @@ class Membership:
     def is_owner(self) -> bool:
         """Whether the partition is this member's, as far as it has heard."""
         return self._is_owner
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the group has let this member in: it can take over from then on."""
+        return self._is_joined
 
     def poll(self) -> None:
         """Hear what is new; call it several times a second.
@@ -97,6 +103,7 @@ class Membership:
 
     def _assigned(self, consumer: Consumer, partitions: list[Any]) -> None:
         consumer.incremental_assign(partitions)
+        self._is_joined = True
         if partitions:
             consumer.pause(partitions)  # it is owned, not read
             self._is_owner = True
