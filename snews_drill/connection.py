@@ -43,8 +43,6 @@ class Connection:
         How messages are written; both dialects are always read.
     rehearsal : Rehearsal or None
         The rehearsal behind it, if it is one.
-    join : callable
-        Joins a consumer group: `Transport.join`.
     """
 
     def __init__(
@@ -61,7 +59,7 @@ class Connection:
         self.dialect = dialect
         self.rehearsal = rehearsal
         self._transport = transport
-        self.join = transport.join
+        self.join = transport.join  # joins a consumer group
         self._settings = settings
         self._is_closed = False
         self._told: set[str] = set()
