@@ -17,68 +17,85 @@ if TYPE_CHECKING:
     from snews_drill.sky import Localization
 
 
+SourceArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[FILE|latest]",
+        help="A file with an alert as it travelled, or with times by detector name; by default the latest alert of "
+        "two detectors or more in an archive.",
+    ),
+]
+
+ArchiveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--archive", metavar="FILE|rehearsal", help="Where the latest alert is looked for, as for `report`."
+    ),
+]
+
+StarOption = Annotated[
+    str | None,
+    typer.Option("--star", metavar="RA,DEC[,NAME]", help="A candidate, degrees (ICRS): how far it is."),
+]
+
+SigmaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sigma-ms",
+        metavar="MS|NAME=MS",
+        help="Timing error of all detectors (1 by default), or of one; may be given again.",
+    ),
+]
+
+HorizonOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--horizon",
+        metavar="NAME",
+        help="Draw the horizon of this detector; may be given again.",
+        autocompletion=complete_detector,
+    ),
+]
+
+GeometryOption = Annotated[
+    str,
+    typer.Option("--geometry", help="drill (where the published drill times put the detectors) or real."),
+]
+
+NsideOption = Annotated[int, typer.Option("--nside", help="Resolution of the map, a power of two, 8 to 512.")]
+
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw the sky: .png, .svg or .pdf.")
+]
+
+FitsOption = Annotated[
+    Path | None, typer.Option("--fits", metavar="FILE", help="Write the map as HEALPix FITS.")
+]
+
+NoticeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--gcn", metavar="FILE", help="Write a notice in GCN's proposed form; it is never sent anywhere."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("localize")(localize)
 
 
 def localize(  # noqa: PLR0913 - one option each
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[FILE|latest]",
-            help="A file with an alert as it travelled, or with times by detector name; by default the latest alert of "
-            "two detectors or more in an archive.",
-        ),
-    ] = None,
-    archive: Annotated[
-        str | None,
-        typer.Option(
-            "--archive",
-            metavar="FILE|rehearsal",
-            help="Where the latest alert is looked for, as for `report`.",
-        ),
-    ] = None,
-    star: Annotated[
-        str | None,
-        typer.Option("--star", metavar="RA,DEC[,NAME]", help="A candidate, degrees (ICRS): how far it is."),
-    ] = None,
-    sigma_ms: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--sigma-ms",
-            metavar="MS|NAME=MS",
-            help="Timing error of all detectors (1 by default), or of one; may be given again.",
-        ),
-    ] = None,
-    horizons: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--horizon",
-            metavar="NAME",
-            help="Draw the horizon of this detector; may be given again.",
-            autocompletion=complete_detector,
-        ),
-    ] = None,
-    geometry: Annotated[
-        str,
-        typer.Option("--geometry", help="drill (where the published drill times put the detectors) or real."),
-    ] = "drill",
-    nside: Annotated[
-        int, typer.Option("--nside", help="Resolution of the map, a power of two, 8 to 512.")
-    ] = 64,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the sky: .png, .svg or .pdf.")
-    ] = None,
-    fits: Annotated[
-        Path | None, typer.Option("--fits", metavar="FILE", help="Write the map as HEALPix FITS.")
-    ] = None,
-    gcn: Annotated[
-        Path | None,
-        typer.Option(
-            "--gcn", metavar="FILE", help="Write a notice in GCN's proposed form; it is never sent anywhere."
-        ),
-    ] = None,
+    source: SourceArgument = None,
+    archive: ArchiveOption = None,
+    star: StarOption = None,
+    sigma_ms: SigmaOption = None,
+    horizons: HorizonOption = None,
+    geometry: GeometryOption = "drill",
+    nside: NsideOption = 64,
+    plot: PlotOption = None,
+    fits: FitsOption = None,
+    gcn: NoticeOption = None,
     profile: ProfileOption = None,
     firedrill: FiredrillOption = True,  # noqa: ARG001 - every command takes it; nothing is sent or read from topics
     is_json: JsonOption = False,
