@@ -85,6 +85,8 @@ TESTED_ELSEWHERE = {
     # Parts of views, tried through the view.
     "widgets/__init__.py": "tests/widgets/test_hooks.py",
     "widgets/alert_": "tests/widgets/test_alert_table.py",
+    "widgets/control_": "tests/widgets/test_control_room.py",
+    "drill/control_desk.py": "tests/widgets/test_control_room.py",
     "widgets/form_": "tests/widgets/test_message_form.py",
     "widgets/python_line.py": "tests/widgets/test_message_form.py",
     "widgets/errand.py": "tests/widgets/test_connection_panel.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from types import TracebackType
+from typing import Any
 
 from snews_drill.connection import Connection, current_connection
 from snews_drill.drill.drill_picture import DrillPicture
@@ -135,7 +136,8 @@ class ControlDesk:
             detectors = [name for name in chosen.detectors if name not in people]
             if not detectors:
                 raise ScenarioError(
-                    f"People play all the detectors of {chosen.name}.", next_step="Let them send what it asks for."
+                    f"People play all the detectors of {chosen.name}.",
+                    next_step="Let them send what it asks for.",
                 )
             player = ScenarioPlayer(chosen, self.connection, detectors=detectors, speed=speed)
             player.start()
@@ -209,13 +211,14 @@ class ControlDesk:
         """
         check_may_speak_for_others(self.connection.profile)
         time_ns = (time.time_ns() - round(seconds_ago * 1e9)) // 1000 * 1000
+        marks: dict[str, Any] = {PLAYED_BY: CONTROL_ROOM}
         message = SNEWSTiersPublisher(
             detector_name=detector,
             neutrino_time=iso_micro(time_ns),
             p_val=p_val,
             connection=self.connection,
             verbose=False,
-            **{PLAYED_BY: CONTROL_ROOM},
+            **marks,
         )
         return message.send_to_snews(verbose=False)
 

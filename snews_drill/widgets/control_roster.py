@@ -15,9 +15,9 @@ _SILENT_INTERVALS, _SILENT_SEC = 3.0, 180.0
 _SHORTEST_SILENCE_SEC = 10.0
 
 STYLE = """<style>
-.snews-drill .sd-roster { overflow-x: auto; max-height: 430px; overflow-y: auto; }
+.snews-drill .sd-roster { overflow-x: auto; }
 .snews-drill .sd-roster table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-.snews-drill .sd-roster th { position: sticky; top: 0; background: var(--jp-layout-color1, #fff); text-align: left;
+.snews-drill .sd-roster th { text-align: left;
   font-weight: 600; padding: 3px 10px 3px 0; border-bottom: 1px solid var(--jp-border-color1, #bbb); white-space: nowrap; }
 .snews-drill .sd-roster td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--jp-border-color3, #eee);
   white-space: nowrap; }
@@ -73,9 +73,7 @@ def roster_html(picture: DrillPicture, cast: Sequence[VirtualDetectorRow], now_n
         return f'<div class="sd-quiet">Nobody was heard yet.</div>{seats}'
     head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in _HEADS)
     body = "".join(_row(one, rows, now_ns) for one in picture.participants)
-    return (
-        f'<div class="sd-roster"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{seats}'
-    )
+    return f'<div class="sd-roster"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{seats}'
 
 
 def _row(one: Participant, cast: Mapping[str, VirtualDetectorRow], now_ns: int) -> str:

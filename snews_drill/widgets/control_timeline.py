@@ -77,12 +77,9 @@ def timeline_html(picture: DrillPicture) -> str:
         ticks = [time_ns for time_ns in one.beats_ns[-_MAX_BEATS:] if time_ns >= begin]
         marks = [_beat(time_ns, scale) for time_ns in ticks] + [_mark(entry, scale) for entry in own]
         rows.append(_row(one.detector, marks, scale, alerts))
-    said = (
-        f"Timeline of {len(picture.participants)} detectors and {len(picture.alerts)} alerts; the list below tells it in words."
-    )
-    return (
-        f'<div class="sd-tl" role="img" aria-label="{said}">{"".join(rows)}{_axis(scale)}</div>{_key()}{_list(entries)}'
-    )
+    counts = f"{len(picture.participants)} detectors and {len(picture.alerts)} alerts"
+    said = f"Timeline of {counts}; the list below tells it in words."
+    return f'<div class="sd-tl" role="img" aria-label="{said}">{"".join(rows)}{_axis(scale)}</div>{_key()}{_list(entries)}'
 
 
 class _Scale:
@@ -101,7 +98,7 @@ def _row(name: str, marks: Iterable[str], scale: _Scale, alerts: Iterable[Timeli
     lines = "".join(
         f'<i class="sd-line sd-tl-alert" style="{scale.at(entry.time_ns)}"></i>'
         for entry in alerts
-        if name in entry.text
+        if name in entry.members
     )
     return (
         f'<div class="sd-tl-row"><span class="sd-tl-name">{escaped(name)}</span>'
@@ -155,7 +152,10 @@ def _key() -> str:
     )
     return (
         '<div class="sd-tl-key sd-quiet" aria-hidden="true">'
-        + "".join(f'<span><span class="{kind}" style="margin-right:4px">{sign}</span>{word}</span>' for kind, sign, word in words)
+        + "".join(
+            f'<span><span class="{kind}" style="margin-right:4px">{sign}</span>{word}</span>'
+            for kind, sign, word in words
+        )
         + "</div>"
     )
 
