@@ -27,6 +27,7 @@ from snews_drill.cli import (
     scenarios,
     schema,
     serving,
+    virtual_detectors,
 )
 from snews_drill.cli.options import JsonOption, with_topics_prefix
 from snews_drill.cli.screen import Screen, command
@@ -43,6 +44,7 @@ app = typer.Typer(
 for _module in (
     drilling,
     scenarios,
+    virtual_detectors,
     notebooks,
     serving,
     identity,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ from snews_drill.cli.options import (
 )
 from snews_drill.cli.screen import Screen, command, connected, file_problem_to_dict
 from snews_drill.cli.text import counted, visible
-from snews_drill.errors import NotPermitted, ScenarioError
+from snews_drill.errors import NotPermitted, ScenarioError, UnwritableFile
 
 if TYPE_CHECKING:
     from snews_drill.drill.playing import PlayedEvent
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     scenarios = typer.Typer(help="Plans of drills: list, check, make and play them.", no_args_is_help=True)
     scenarios.command("list")(with_topics_prefix(list_all))
     scenarios.command("run")(with_topics_prefix(run))
+    scenarios.command("make")(make)
     scenarios.command("check")(check)
     scenarios.command("schema")(schema)
     app.add_typer(scenarios, name="scenarios")
@@ -185,6 +187,76 @@ def check(
         screen.emit({"ok": True, "scenario": _about(found)})
 
 
+def make(
+    star: Annotated[
+        str, typer.Option(metavar="STAR", help='Where the burst comes from: "RA,DEC" in degrees, or a name.')
+    ],
+    when: Annotated[
+        str, typer.Option(metavar="TIME", help="When it passes the Earth: ISO-8601, UTC; or now.")
+    ] = "now",
+    detectors: Annotated[
+        str, typer.Option(metavar="NAMES", help='Who sees it: names with commas between them, or "all".')
+    ] = "all",
+    jitter_ms: Annotated[
+        float, typer.Option(metavar="MS", help="Standard deviation of each detector's timing error.")
+    ] = 1.0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Of these errors; the same seed makes the same file.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there; a file that exists is kept."),
+    ] = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Make a scenario to order: when a burst from any direction reaches the detectors."""
+    with command(is_json) as screen:
+        from snews_drill.drill.made_to_order import make_scenario
+        from snews_drill.drill.scenario_file import scenario_toml
+
+        made = make_scenario(
+            star,
+            time.time_ns() if when == "now" else when,
+            "all" if detectors.strip() == "all" else [name.strip() for name in detectors.split(",")],
+            jitter_ms=jitter_ms,
+            seed=seed,
+            name="made-to-order" if output is None else output.stem,
+        )
+        text = scenario_toml(made)
+        if output is not None:
+            _write_new(output, text)
+            screen.say(f"{output}: {made.description}", style="green")
+        else:
+            _say_lines(screen, text)
+        screen.emit(
+            {
+                "ok": True,
+                "file": None if output is None else str(output),
+                "scenario": _about(made),
+                "toml": text,
+            }
+        )
+
+
+def _say_lines(screen: Screen, text: str) -> None:
+    for line in text.splitlines():  # one by one: what is shown at once is cut when it is long
+        screen.say(line)
+
+
+def _write_new(path: Path, text: str) -> None:
+    if path.suffix != ".toml":
+        raise UnwritableFile(f"{path} does not end in .toml.", next_step="Scenario files do: -o mine.toml")
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as opened:
+            opened.write(text)
+    except FileExistsError as error:
+        raise UnwritableFile(f"{path} exists already.", next_step="Choose another name.") from error
+    except OSError as error:
+        raise UnwritableFile(
+            f"{path} cannot be written: {error.strerror or error}.", next_step="Check the folder."
+        ) from error
+
+
 def schema(is_json: JsonOption = False) -> None:
     """Show the JSON schema of scenario files, for editors and other programs."""
     import json
@@ -192,5 +264,5 @@ def schema(is_json: JsonOption = False) -> None:
     with command(is_json) as screen:
         from snews_drill.drill.scenario_file import scenario_schema
 
-        screen.say(json.dumps(scenario_schema(), indent=2))
+        _say_lines(screen, json.dumps(scenario_schema(), indent=2))
         screen.emit(scenario_schema())

@@ -95,6 +95,8 @@ class VirtualDetectors(Mapping[str, VirtualDetector]):
             )
             for name in dict.fromkeys(names)
         }
+        for name, reason in self._taken.items():
+            self._take_seat(name, reason)
         self._watch = SeatWatch(connection, self._take_seat, self._note_loss, look_back_sec=look_back_sec)
 
     # --- a mapping of names ---
