@@ -39,61 +39,73 @@ def register(app: typer.Typer) -> None:
     app.command("virtual-detectors")(virtual_detectors)
 
 
+_Scenario = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCENARIO",
+        help="They take their parts in it right away: a name or a .toml file.",
+        autocompletion=complete_scenario,
+    ),
+]
+_Seats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detector",
+        metavar="NAME",
+        help="Fill this seat; may be given again. By default the scenario's, or the whole roster.",
+        autocompletion=complete_detector,
+    ),
+]
+_Taken = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--taken",
+        metavar="NAME",
+        help="A person plays this one; may be given again. Your own seat is left alone anyway.",
+        autocompletion=complete_detector,
+    ),
+]
+_Speed = Annotated[float, typer.Option(metavar="FACTOR", help="How many times as fast.")]
+_Seed = Annotated[int | None, typer.Option(metavar="N", help="Of the dice; the same seed does the same.")]
+_Every = Annotated[
+    float, typer.Option(min=0.1, max=86_400, metavar="SECONDS", help="From one heartbeat to the next.")
+]
+_Reaction = Annotated[
+    float, typer.Option(min=0, max=86_400, metavar="SECONDS", help="How late they react, in the mean.")
+]
+_Spread = Annotated[
+    float,
+    typer.Option(min=0, max=86_400, metavar="SECONDS", help="Standard deviation of how late they react."),
+]
+_JitterMs = Annotated[
+    float, typer.Option(min=0, max=100, metavar="MS", help="Standard deviation of their neutrino times.")
+]
+_Misses = Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance to miss the burst.")]
+_Silent = Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance to fall silent.")]
+_Off = Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance to switch off.")]
+_Retracts = Annotated[
+    float, typer.Option(min=0, max=1, metavar="P", help="Chance to take the observation back.")
+]
+_Duration = Annotated[
+    float | None, typer.Option("--for", min=0, metavar="SECONDS", help="End after that time on the wall.")
+]
+
+
 def virtual_detectors(  # noqa: PLR0913 - each is an option
-    scenario: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SCENARIO",
-            help="They take their parts in it right away: a name or a .toml file.",
-            autocompletion=complete_scenario,
-        ),
-    ] = None,
-    detectors: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--detector",
-            metavar="NAME",
-            help="Fill this seat; may be given again. By default the scenario's, or the whole roster.",
-            autocompletion=complete_detector,
-        ),
-    ] = None,
-    taken: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--taken",
-            metavar="NAME",
-            help="A person plays this one; may be given again. Your own seat is left alone anyway.",
-            autocompletion=complete_detector,
-        ),
-    ] = None,
-    speed: Annotated[float, typer.Option(metavar="FACTOR", help="How many times as fast.")] = 1.0,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Of the dice; the same seed does the same.")
-    ] = None,
-    every: Annotated[
-        float, typer.Option(min=0.1, max=86_400, metavar="SECONDS", help="From one heartbeat to the next.")
-    ] = 60.0,
-    reaction: Annotated[
-        float,
-        typer.Option(min=0, max=86_400, metavar="SECONDS", help="How late they react, in the mean."),
-    ] = 10.0,
-    spread: Annotated[
-        float,
-        typer.Option(min=0, max=86_400, metavar="SECONDS", help="Standard deviation of how late they react."),
-    ] = 4.0,
-    jitter_ms: Annotated[
-        float, typer.Option(min=0, max=100, metavar="MS", help="Standard deviation of their neutrino times.")
-    ] = 0.0,
-    misses: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance to miss the burst.")] = 0.0,
-    silent: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance to fall silent.")] = 0.0,
-    off: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance to switch off.")] = 0.0,
-    retracts: Annotated[
-        float, typer.Option(min=0, max=1, metavar="P", help="Chance to take the observation back.")
-    ] = 0.0,
-    duration: Annotated[
-        float | None,
-        typer.Option("--for", min=0, metavar="SECONDS", help="End after that time on the wall."),
-    ] = None,
+    scenario: _Scenario = None,
+    detectors: _Seats = None,
+    taken: _Taken = None,
+    speed: _Speed = 1.0,
+    seed: _Seed = None,
+    every: _Every = 60.0,
+    reaction: _Reaction = 10.0,
+    spread: _Spread = 4.0,
+    jitter_ms: _JitterMs = 0.0,
+    misses: _Misses = 0.0,
+    silent: _Silent = 0.0,
+    off: _Off = 0.0,
+    retracts: _Retracts = 0.0,
+    duration: _Duration = None,
     profile: ProfileOption = None,
     firedrill: FiredrillOption = True,
     is_json: JsonOption = False,
