@@ -25,7 +25,13 @@ _KEPT_THREADS = ("pydevd", "IPython", "asyncio_", "ThreadPoolExecutor", "keeper 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the suites that move messages run on either broker."""
+    """Let the suites that move messages run on either broker, and the benchmarks in full."""
+    parser.addoption("--full", action="store_true", help="benchmarks: the sizes of docs/performance.md")
+    parser.addoption(
+        "--update-performance-page",
+        action="store_true",
+        help="benchmarks: put the tables into docs/performance.md",
+    )
     parser.addoption(
         "--broker", choices=("embedded", "kafka"), default="embedded", help="which broker messages go through"
     )

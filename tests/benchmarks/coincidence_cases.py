@@ -13,7 +13,7 @@ SECOND = 1_000_000_000
 BASE = 1_900_000_000 * SECOND
 
 
-def measure() -> list[tuple[str, float, str]]:
+def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
     """Return (label, value, unit) for each case; microseconds are the best of a few runs, per message."""
     rows = [
         ("coincidence, 19 detectors in one burst", _cost(burst, 19, runs=200), "µs/message"),

@@ -17,7 +17,7 @@ from snews_drill.wire.dialects import DIALECTS, get_dialect
 _NOWHERE = Path("/nowhere")
 
 
-def measure() -> list[tuple[str, float, str]]:
+def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
     """Return (label, value, unit): microseconds of processor time, the best of many runs."""
     settings = DrillSettings(config_dir=_NOWHERE, state_dir=_NOWHERE, runtime_dir=_NOWHERE)
     profile = get_profile("kafka://127.0.0.1:9")

@@ -27,7 +27,7 @@ print(json.dumps([time.perf_counter() - began, report.alert_latency_ms["p50"], r
 """
 
 
-def measure() -> list[tuple[str, float, str]]:
+def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
     """Return (label, value, unit) for each case, each in a process and a home of its own: nothing runs before."""
     (cold,) = _run(_CONNECT)
     whole, p50, largest = _run(_REHEARSE)

@@ -26,7 +26,7 @@ BEATS = 10_000
 RESTART = 100_000
 
 
-def measure() -> list[tuple[str, float, str]]:
+def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
     """Return (label, value, unit) for each case; every message goes through an embedded broker."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

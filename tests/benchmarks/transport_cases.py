@@ -16,7 +16,7 @@ MANY = 20_000
 ALERT = b'{"_id": "SNEWS_Coincidence_ALERT 2026-01-01T00:00:00.000000"}'
 
 
-def measure() -> list[tuple[str, float, str]]:
+def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
     """Return (label, value, unit) for each case, on an embedded broker of its own."""
     with EmbeddedBroker() as broker:
         transport = Transport(broker.address)

@@ -152,7 +152,7 @@ class Troupe:
 
     @contextmanager
     def _process(self, peer: Peer, verb: str, arguments: dict[str, Any]) -> Iterator[Running]:
-        place = Path(_unused(self.folder, f"{peer.name}-{verb}"))
+        place = unused_folder(self.folder, f"{peer.name}-{verb}")
         job = {"verb": verb, "broker": self.broker, "topics": self.topics, "folder": str(place), **arguments}
         python = ensure_environment(peer)
         with (place / "output.txt").open("wb") as output:
@@ -162,7 +162,7 @@ class Troupe:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=place,
-                env=_environment(self.broker, place),
+                env=private_environment(self.broker, place),
             )
             try:
                 assert process.stdin is not None
@@ -211,7 +211,7 @@ class Running:
         return report
 
 
-def _unused(folder: Path, name: str) -> Path:
+def unused_folder(folder: Path, name: str) -> Path:
     number = 0
     while (place := folder / f"{name}-{number}").exists():
         number += 1
@@ -219,7 +219,7 @@ def _unused(folder: Path, name: str) -> Path:
     return place
 
 
-def _environment(broker: str, place: Path) -> dict[str, str]:
+def private_environment(broker: str, place: Path) -> dict[str, str]:
     """Return an environment whose home is `place`, with a credential for the broker in hop's store.
 
     The peers insist on one; the store must be private or hop refuses it.

@@ -18,7 +18,7 @@ _HERE = (None, "", "127.0.0.1", b"127.0.0.1")
 
 def take_job() -> dict[str, Any]:
     """Read the job, and make sure that nothing but the job's broker on 127.0.0.1 can be turned to."""
-    job: dict[str, Any] = json.load(sys.stdin)
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
     if not job["broker"].startswith("127.0.0.1:"):
         raise SystemExit("the broker is not on this machine")
     _watch_look_ups()
