@@ -25,6 +25,7 @@ from snews_drill.messages.times import iso_micro, parse_utc_ns
 from snews_drill.profiles import get_profile
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.exercise import Exercise
+from snews_drill.rehearsal.joining import Joining
 from snews_drill.rehearsal.server_commands import CommandDesk
 from snews_drill.rehearsal.server_intake import Intake
 from snews_drill.rehearsal.server_mail import MailRoom
@@ -36,6 +37,7 @@ START_NS = parse_utc_ns("2026-03-14T15:00:00")
 SECOND_NS = 1_000_000_000
 PEOPLE = ("JUNO", "XENONnT", "Super-K", "LVD", "Baksan", "IceCube", "DS-20K")
 SILENT = "Borexino"
+TOKEN = "of the example"
 BURST_SEC = 480.0
 
 #: Seconds after the start, who, the topic's bytes, and how long the way to the server took, ms.
@@ -93,6 +95,18 @@ class Example:
         )
         return second, self.dialect.encode_command(command).content, self._latency_ms()
 
+    def announcement(self, text: str, second: float) -> Sent:
+        """Return what the instructor announces; the detector's name is that of the instructor's seat."""
+        time_text = iso_micro(START_NS + round(second * SECOND_NS))
+        command = Command(
+            name=CommandName.ANNOUNCE,
+            detector_name="XENONnT",
+            time=time_text,
+            text=text,
+            request_id=f"{second}",
+        ).with_proof(TOKEN)
+        return second, self.dialect.encode_command(command).content, self._latency_ms()
+
     def observation(self, name: str, second: float, *, off_ms: float = 0.0, p_val: object = 0.05) -> Sent:
         """Return the observation that the scenario gives a detector, `off_ms` too late."""
         offset_ms = next(event.offset_ms for event in self.scenario.events if event.detector == name)
@@ -115,6 +129,14 @@ class Example:
             for place, name in enumerate(PEOPLE)
             if name != "Super-K"
         ]
+        sent.append(
+            self.announcement(
+                "Welcome. Test your connection and send heartbeats; the burst comes at 15:08.", 2
+            )
+        )
+        sent.append(
+            self.announcement("Thank you all. Whoever wants may practise the retraction now.", BURST_SEC + 84)
+        )
         sent.append(self.observation("JUNO", BURST_SEC + 71.5))  # it corrects itself
         sent.append(self.observation("Baksan", BURST_SEC + 2.0, p_val=1.5))
         sent += [(60.0 + 0.4 * place, b"is this thing on?", 3.0) for place in range(3)]
@@ -140,7 +162,7 @@ class Example:
         profile = get_profile("rehearsal")
         folders = {name: archive.path.parent for name in ("config_dir", "state_dir", "runtime_dir")}
         exercise = Exercise(profile.firedrill, archive, self.dialect, "example")
-        desk = CommandDesk(archive, DrillSettings(**folders), "", is_private=True)
+        desk = CommandDesk(archive, Joining(archive), DrillSettings(**folders), TOKEN, is_private=True)
         intake = Intake(archive, {exercise.name: exercise}, desk, MailRoom(), "example")
         for offset, (second, content, latency_ms) in enumerate(self.all_sent()):
             sent_ns = START_NS + round(second * SECOND_NS)

@@ -59,6 +59,7 @@ class Connection:
         self.dialect = dialect
         self.rehearsal = rehearsal
         self._transport = transport
+        self.join = transport.join  # joins a consumer group
         self._settings = settings
         self._is_closed = False
         self._told: set[str] = set()

@@ -18,6 +18,7 @@ from snews_drill.cli import (
     identity,
     instructing,
     listening,
+    locating,
     notebooks,
     outbox,
     publishing,
@@ -55,6 +56,7 @@ for _module in (
     requesting,
     instructing,
     reporting,
+    locating,
     schema,
 ):
     _module.register(app)

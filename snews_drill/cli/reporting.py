@@ -76,7 +76,7 @@ def report(  # noqa: PLR0913 - one option each
             return
         from snews_drill.drill.after_action import after_action
 
-        path = _archive(archive, profile, settings)
+        path = archive_of(archive, profile, settings)
         with screen.progress("Reading the archive …"):
             found = after_action(path, scenario=scenario, since=since, until=until)
             written = [
@@ -88,7 +88,14 @@ def report(  # noqa: PLR0913 - one option each
         screen.emit({"ok": True, **found.to_dict()})
 
 
-def _archive(archive: str | None, profile: str | None, settings: DrillSettings) -> Path:
+def archive_of(archive: str | None, profile: str | None, settings: DrillSettings) -> Path:
+    """Return the archive that the options --archive and --profile mean.
+
+    Raises
+    ------
+    ArchiveError
+        If there is none; it says whom to ask.
+    """
     from snews_drill.drill.after_action.reading import archive_path, broker_archive
     from snews_drill.profiles import chosen_profile
 

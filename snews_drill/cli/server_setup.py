@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,15 @@ from pydantic import SecretStr
 
 from snews_drill.connection import Connection
 from snews_drill.errors import ArchiveError, NotPermitted, SettingsError, UnreadableFile
-from snews_drill.profiles import chosen_profile
+from snews_drill.profiles import Profile, chosen_profile
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.archive_places import server_archive
 from snews_drill.settings import DrillSettings, load_settings, read_private_file
 from snews_drill.transport import Transport, credentials_for
 from snews_drill.wire.dialects import get_dialect
+
+#: What Kafka takes as the name of a topic; it names the group too.
+_TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class ServerChoices:
         How alerts are written; both dialects are always read.
     partitions : int
         Partitions of the observation topics, if they are made now.
+    standby_group : str or None
+        The servers that stand by for each other: the name of their consumer group and of their topic.
     """
 
     broker: str
@@ -46,6 +52,7 @@ class ServerChoices:
     admin_token_file: Path | None = None
     dialect: str | None = None
     partitions: int = 1
+    standby_group: str | None = None
 
 
 @contextlib.contextmanager
@@ -69,6 +76,8 @@ def open_server_connection(choices: ServerChoices) -> Iterator[tuple[Connection,
     settings = _with_token(load_settings(), choices.admin_token_file)
     profile = chosen_profile(choices.broker, settings, topics_prefix=choices.topics_prefix)
     dialect = get_dialect(choices.dialect or profile.dialect)
+    if choices.standby_group is not None:
+        _check_group(choices.standby_group, profile)
     if profile.broker is None:
         raise SettingsError(
             f"{profile.name} is no broker.",
@@ -85,6 +94,8 @@ def open_server_connection(choices: ServerChoices) -> Iterator[tuple[Connection,
             observations = (profile.firedrill.observations, profile.test.observations)
             transport.create_topics(observations, partitions=choices.partitions)
             transport.create_topics((*profile.firedrill.names(), *profile.test.names()))
+            if choices.standby_group is not None:
+                transport.create_topics((choices.standby_group,))
         except NotPermitted as error:
             remarks.append(f"Topics could not be made, so they must exist: {error.reason}")
         connection = stack.enter_context(Connection(profile, transport, dialect, settings=settings))
@@ -92,6 +103,14 @@ def open_server_connection(choices: ServerChoices) -> Iterator[tuple[Connection,
             for name in topics.names():
                 connection.note_told(name)  # the screen of the server shows them
         yield connection, remarks
+
+
+def _check_group(name: str, profile: Profile) -> None:
+    if not _TOPIC_NAME.fullmatch(name) or name in {*profile.firedrill.names(), *profile.test.names()}:
+        raise SettingsError(
+            f"{name!r:.80} cannot be the name of a standby group.",
+            next_step="Use up to 200 letters, digits, dots, - and _, and no topic of the drill: --standby myschool.servers",
+        )
 
 
 def _with_token(settings: DrillSettings, path: Path | None) -> DrillSettings:
@@ -121,7 +140,9 @@ def open_server_archive(choices: ServerChoices, connection: Connection) -> Itera
     path = (
         choices.archive.absolute()
         if choices.archive is not None
-        else server_archive(connection.settings, connection.broker, connection.profile.name)
+        else server_archive(
+            connection.settings, connection.broker, connection.profile.name, choices.standby_group
+        )
     )
     folder = path.parent
     if folder.exists() and choices.archive is not None and folder.stat().st_mode & 0o077:

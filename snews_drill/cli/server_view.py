@@ -44,6 +44,8 @@ def status_screen(shown: Shown, now_ns: int) -> RenderableType:
 def _head(shown: Shown, now_ns: int) -> Panel:
     status = shown.status
     first = Text(visible(status.state), style=_STATE_STYLES.get(status.state, "bold"))
+    if status.role:
+        first.append(f", {visible(status.role)}", style="bold" if status.role == "active" else "bold cyan")
     first.append(f"  {visible(status.problem, limit=300)}", style="yellow")
     counts = ", ".join(f"{visible(name)} {count:,}" for name, count in sorted(status.counts.items()) if count)
     lines = [
@@ -112,9 +114,11 @@ def log_lines(before: Shown | None, after: Shown) -> Iterator[str]:
     old = before.status if before is not None else None
     if before is None:
         yield f"{stamp} serving {visible(after.where)}; archive {visible(after.archive)}"
-    if old is None or (old.state, old.problem) != (after.status.state, after.status.problem):
-        problem = f": {visible(after.status.problem, limit=500)}" if after.status.problem else ""
-        yield f"{stamp} {visible(after.status.state)}{problem}"
+    now = after.status
+    if old is None or (old.state, old.problem, old.role) != (now.state, now.problem, now.role):
+        role = f", {visible(now.role)}" if now.role else ""
+        problem = f": {visible(now.problem, limit=500)}" if now.problem else ""
+        yield f"{stamp} {visible(now.state)}{role}{problem}"
     if old is None or old.counts != after.status.counts:
         counts = ", ".join(f"{visible(n)} {c:,}" for n, c in sorted(after.status.counts.items()) if c)
         yield f"{stamp} so far: {counts or 'nothing'}"

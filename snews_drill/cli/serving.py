@@ -61,6 +61,14 @@ def serve(  # noqa: PLR0913 - each is an option
             help="Partitions of the observation topics, if they are made now.",
         ),
     ] = 1,
+    standby: Annotated[
+        str | None,
+        typer.Option(
+            "--standby",
+            metavar="GROUP",
+            help="Servers of one group stand by for each other: one is active, another takes over when it dies.",
+        ),
+    ] = None,
     profile: ProfileOption = None,
     firedrill: FiredrillOption = True,  # noqa: ARG001 - a server serves both
     is_json: JsonOption = False,
@@ -72,13 +80,13 @@ def serve(  # noqa: PLR0913 - each is an option
     with command(is_json) as screen:
         url = broker or _broker_of(profile)
         if url is None:
-            _refuse_choices(topics_prefix, archive, admin_token_file, dialect, partitions != 1)
+            _refuse_choices(topics_prefix, archive, admin_token_file, dialect, partitions != 1, standby)
             _show_rehearsal(screen)
             return
         from snews_drill.cli.server_setup import ServerChoices
 
         _serve_broker(
-            screen, ServerChoices(url, topics_prefix, archive, admin_token_file, dialect, partitions)
+            screen, ServerChoices(url, topics_prefix, archive, admin_token_file, dialect, partitions, standby)
         )
 
 
@@ -103,7 +111,7 @@ def _refuse_choices(*choices: object) -> None:
 
     if any(choices):
         raise SettingsError(
-            "A rehearsal has its own topics, archive, token and dialect.",
+            "A rehearsal has its own topics, archive, token and dialect, and one server.",
             next_step="Leave those options out, or name a broker: --broker kafka://host:port",
         )
 
@@ -147,7 +155,9 @@ def _serve_broker(screen: Screen, choices: ServerChoices) -> None:
             archive = stack.enter_context(open_server_archive(choices, connection))
         for remark in remarks:
             screen.note(remark, style="yellow")
-        server = stack.enter_context(DrillServer(connection, archive, server_tag="snews_drill"))
+        server = stack.enter_context(
+            DrillServer(connection, archive, server_tag="snews_drill", standby_group=choices.standby_group)
+        )
         _watch(screen, look_at_own(server, archive, connection), lambda: server.is_running)
 
 

@@ -97,6 +97,8 @@ class TimelineEntry:
         What, in a few words: hostile text.
     played_by : str or None
         Who spoke for the detector, as in `Participant`.
+    members : tuple of str
+        The detectors of an alert.
     """
 
     time_ns: int
@@ -104,6 +106,7 @@ class TimelineEntry:
     detector: str
     text: str
     played_by: str | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +248,12 @@ class PictureMaker:
 
     def take_alert(self, alert: Alert, heard_ns: int) -> None:
         """Take an alert."""
+        names = alert.detector_names[:100]
+        before = self._alerts[-1].detector_names if self._alerts else ()
         self._alerts.append(alert)
-        count = len(alert.detector_names)
-        self._note(
-            heard_ns, "alert", "", f"{alert.alert_type}: {', '.join(alert.detector_names[:30])} ({count})"
-        )
+        count = f"{len(alert.detector_names)} detector{'' if len(names) == 1 else 's'}"
+        text = f"{alert.alert_type}, {count}{_change(before, names)}"
+        self._timeline.append(TimelineEntry(heard_ns, "alert", "", text[:500], members=names))
 
     def take_unreadable(self, reason: str, heard_ns: int) -> None:
         """Take note of a record that means nothing; the same again and again is one entry."""
@@ -263,3 +267,12 @@ class PictureMaker:
 
     def _note(self, time_ns: int, kind: str, detector: str, text: str, played_by: str | None = None) -> None:
         self._timeline.append(TimelineEntry(time_ns, kind, detector, text[:500], played_by))
+
+
+def _change(before: tuple[str, ...], now: tuple[str, ...]) -> str:
+    """Return in words what changed from one alert to the next; all names where they have too little in common."""
+    joined, left = [n for n in now if n not in before], [n for n in before if n not in now]
+    if before and now and len(joined) + len(left) <= 3:
+        words = [f"+ {', '.join(joined)}"] * bool(joined) + [f"- {', '.join(left)}"] * bool(left)
+        return f": {'; '.join(words) or 'new times or p-values'}"
+    return f": {', '.join(now)}" if now else ""

@@ -12,7 +12,7 @@ from typing import Literal
 
 from snews_drill.connection import Connection, current_connection
 from snews_drill.drill.drill_picture import DrillPicture, PictureMaker
-from snews_drill.errors import DrillError, NoAnswer, NotPermitted, UnknownTopic
+from snews_drill.errors import DrillError, NoAnswer, NotPermitted, TransportError, UnknownTopic
 from snews_drill.messages.commands import Command
 from snews_drill.messages.visible import visible
 from snews_drill.transport import Reader, Record, Start
@@ -99,6 +99,8 @@ class DrillMonitor:
             if self.is_running:
                 return
             connection = self._given or current_connection()
+            if not connection.is_open:
+                raise TransportError("The connection was closed.", next_step="Connect again: connect()")
             self._stop = threading.Event()
             self._blind = {}
             reader = self._open(connection, self._start, timeout)

@@ -8,7 +8,7 @@ count twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from snews_drill.messages.commands import CommandName
@@ -286,14 +286,19 @@ class Archive(ArchiveFile):
                 "DELETE FROM outgoing WHERE number = ? AND kind <> 'alert'", [(number,) for number in numbers]
             )
 
-    def note_out(self, topic: str, message_id: str, *, now_ns: int) -> bool:
-        """Note that an alert was seen on its topic; return False if no such alert was decided here so far."""
+    def note_out(self, alerts: Iterable[tuple[str, str]], *, now_ns: int) -> list[tuple[str, str]]:
+        """Note that alerts, each a (topic, id), were seen on their topic; return those that were not decided here so far."""
+        unknown = []
         with self.transaction():
-            cursor = self._database.execute(
-                "UPDATE outgoing SET sent_ns = COALESCE(sent_ns, ?) WHERE kind = 'alert' AND topic = ? AND message_id = ?",
-                (now_ns, topic, message_id),
-            )
-        return cursor.rowcount > 0
+            for topic, message_id in alerts:
+                cursor = self._database.execute(
+                    "UPDATE outgoing SET sent_ns = COALESCE(sent_ns, ?)"
+                    " WHERE kind = 'alert' AND topic = ? AND message_id = ?",
+                    (now_ns, topic, message_id),
+                )
+                if not cursor.rowcount:
+                    unknown.append((topic, message_id))
+        return unknown
 
     def drop_replies(self) -> None:
         """Forget the replies that were not sent: somebody else answers, or nobody waits for them any more."""

@@ -37,7 +37,9 @@ class ArchivePlace:
     size_bytes: int
 
 
-def server_archive(settings: DrillSettings, broker: str, profile_name: str) -> Path:
+def server_archive(
+    settings: DrillSettings, broker: str, profile_name: str, standby_group: str | None = None
+) -> Path:
     """Return where the archive of a server on a broker lies unless it was put elsewhere.
 
     Parameters
@@ -48,9 +50,12 @@ def server_archive(settings: DrillSettings, broker: str, profile_name: str) -> P
         "host:port".
     profile_name
         The profile's name, which holds the topics' prefix.
+    standby_group
+        The group of servers that stand by for each other, if it is one of them.
     """
+    group = f"-standby-{standby_group}" if standby_group is not None else ""
     own_topics = profile_name.partition("?")[2].removeprefix("topics_prefix=")
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{broker}-{own_topics}").strip("-")
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{broker}-{own_topics}{group}").strip("-")
     return settings.state_dir / "servers" / name / ARCHIVE_NAME
 
 

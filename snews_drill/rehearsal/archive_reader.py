@@ -6,16 +6,18 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from snews_drill.errors import ArchiveError
+from snews_drill.errors import ArchiveError, UnreadableRecord
+from snews_drill.messages.alert import Alert
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.archive_rows import ArchivedRecord, HeldObservation
 from snews_drill.rehearsal.heartbeat_statistics import Beat
+from snews_drill.wire.alerts import decode_alert
 
 #: Every archive has these tables; what lacks one is none.
 _TABLES = frozenset({"about", "records", "counts", "observations", "heartbeats", "outgoing"})
@@ -198,6 +200,24 @@ class ArchiveReader:
             (_TEXT, (bytes,), _INTEGER, (int, type(None))),
         )
         return [ArchivedAlert(*row) for row in rows]
+
+    def newest_alert(self) -> Alert:
+        """Return the newest alert of at least two detectors.
+
+        Raises
+        ------
+        ArchiveError
+            If there is none.
+        """
+        for kept in reversed(self.alerts(Period())):
+            with suppress(UnreadableRecord):
+                alert = decode_alert(kept.content)
+                if len(alert.detector_names) >= 2:
+                    return alert
+        raise ArchiveError(
+            f"There is no alert in {self.path.parent.name}/{self.path.name}.",
+            next_step="An alert needs two detectors within ten seconds; play a drill with `snews-drill rehearse`.",
+        )
 
     def records(
         self, period: Period, condition: str, *values: object, limit: int = 100_000

@@ -47,7 +47,7 @@ class Exercise:
         self._dialect = dialect
         self._server_tag = server_tag
         self._coincidences = {False: Coincidence(), True: Coincidence()}
-        self._crowded = ("", 0, 0)
+        self._crowded: dict[str, tuple[int, int]] = {}
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ class Exercise:
     def forget(self) -> None:
         """Forget everything, as before the first `restore`."""
         self._coincidences = {False: Coincidence(), True: Coincidence()}
-        self._crowded = ("", 0, 0)
+        self._crowded = {}
 
     def restore(self, kept: Iterable[HeldObservation]) -> None:
         """Take back observations from the archive; their alerts were decided before."""
@@ -243,14 +243,15 @@ class Exercise:
         said = repr((decision.alert_type.value, decision.group_number, decision.members)).encode()
         digits = int.from_bytes(hashlib.sha256(said).digest()[:4]) % 1000
         word = "SNEWS_Coincidence_ALERT" if len(decision.members) == 2 else "SNEWS_Coincidence_ALERT-UPDATE"
-        attempt = self._crowded[2] if self._crowded[:2] == (word, decided_ns) else 0
+        full_ns, full = self._crowded.get(word, (0, 0))
+        attempt = full if full_ns == decided_ns else 0
         while True:
             # A millisecond that is full, as a sender who sets all times alike can make it, is followed by the next.
             sent_ns = decided_ns + attempt // 1000 * 1_000_000 + (digits + attempt) % 1000 * 1000
             identifier = f"{word} {iso_micro(sent_ns)}"
             if not self._archive.has_alert(self.topics.alerts, identifier):
                 # What is full is not looked through again; the outcome does not depend on it.
-                self._crowded = word, decided_ns, attempt // 1000 * 1000
+                self._crowded[word] = decided_ns, attempt // 1000 * 1000
                 return identifier, sent_ns
             attempt += 1
 

@@ -17,11 +17,12 @@ from snews_drill.errors import ArchiveError, DrillError, MessageTooLarge, Transp
 from snews_drill.rehearsal.archive import Archive, Outgoing
 from snews_drill.rehearsal.exercise import Exercise
 from snews_drill.rehearsal.joining import Joining
+from snews_drill.rehearsal.record_source import STANDBY_NOTE, Intended, OwnReading, RecordSource
 from snews_drill.rehearsal.server_commands import CommandDesk
 from snews_drill.rehearsal.server_intake import ECHO_DELAY_NS, Intake
 from snews_drill.rehearsal.server_mail import MailRoom
 from snews_drill.rehearsal.server_status import ServerStatus
-from snews_drill.transport import Reader
+from snews_drill.rehearsal.standby import StandbyGroup
 from snews_drill.wire.payload import Payload
 
 _LOG = logging.getLogger("snews_drill.server")
@@ -53,6 +54,8 @@ class DrillServer:
         Whether only this user can read the topics, as in a rehearsal.
     server_tag
         The name that alerts carry.
+    standby_group
+        The group of servers of which one is active while the others stand by; None for a server alone.
 
     Notes
     -----
@@ -67,10 +70,10 @@ class DrillServer:
         instance: str = "",
         is_private: bool = False,
         server_tag: str = "snews_drill",
+        standby_group: str | None = None,
     ) -> None:
         self._connection = connection
         self._archive = archive
-        self._instance = instance
         exercises = {
             topics.observations: Exercise(topics, archive, connection.dialect, server_tag)
             for topics in (connection.profile.test, connection.profile.firedrill)
@@ -82,6 +85,11 @@ class DrillServer:
         self._status = ServerStatus()
         self._status_due: float | None = None
         self._stop = threading.Event()
+        self._source: RecordSource = (
+            OwnReading(connection, archive, list(exercises), instance, self._stop.is_set)
+            if standby_group is None
+            else StandbyGroup(connection, archive, standby_group, instance, self._stop.is_set, server_tag)
+        )
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._next_housekeeping = 0.0
@@ -168,25 +176,38 @@ class DrillServer:
             self._publish_status("stopped", str(self._failure or ""))
 
     def _serve_until_trouble(self) -> None:
-        self._intake.restore(time.time_ns())
-        reader = self._connection.open_reader(
-            list(self._intake.exercises),
-            start=self._archive.positions(self._instance) or "beginning",
-            is_cancelled=self._stop.is_set,
-        )
+        source, intake = self._source, self._intake
         try:
+            intake.restore(source.open())
             while not self._stop.is_set():
-                records = reader.read(timeout=0.1)
-                if records:
-                    self._intake.take(records, time.time_ns())
+                has_news = False
+                for intended in source.read(timeout=0.1):
+                    intake.is_answering = source.is_active
+                    self._do(intended)
+                    has_news = has_news or bool(intended.records)
                 for reply, task in self._mail_room.answers():
-                    self._intake.answer(reply, task, time.time_ns())
-                if self._intake.has_outgoing:
+                    if source.is_active:
+                        intake.answer(reply, task, time.time_ns())
+                if intake.has_outgoing and source.may_send():
                     self._send_waiting()
                 self._keep_house()
-                self._note_status(reader, has_news=bool(records))
+                self._note_status(is_down=source.is_down, has_news=has_news)
         finally:
-            reader.close()
+            source.close()
+
+    def _do(self, intended: Intended) -> None:
+        def also() -> None:
+            if intended.is_expiry:
+                for exercise in self._intake.exercises.values():
+                    exercise.note_expired(intended.received_ns)
+            if intended.note:
+                self._archive.note(STANDBY_NOTE, intended.note)
+
+        if intended.records:
+            self._intake.take(intended.records, intended.received_ns, also=also)
+            return
+        with self._archive.transaction():
+            also()
 
     def _send_waiting(self) -> None:
         kept, now_ns = self._archive.waiting(limit=_SEND_LIMIT), time.time_ns()
@@ -228,21 +249,16 @@ class DrillServer:
         if time.monotonic() < self._next_housekeeping:
             return
         self._next_housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
-        now_ns = time.time_ns()
-        with self._archive.transaction():
-            for exercise in self._intake.exercises.values():
-                exercise.note_expired(now_ns)
-        self._archive.drop_old(now_ns=now_ns)
+        self._archive.drop_old(now_ns=time.time_ns())
 
-    def _note_status(self, reader: Reader, *, has_news: bool) -> None:
-        state, problem = (
-            ("listening", "") if reader.down_since is None else ("waiting", "The broker does not answer.")
-        )
+    def _note_status(self, *, is_down: bool, has_news: bool) -> None:
+        state, problem = ("waiting", "The broker does not answer.") if is_down else ("listening", "")
         now = time.monotonic()
         if has_news and self._status_due is None:
             self._status_due = now + _STATUS_SECONDS
         is_due = self._status_due is not None and (now >= self._status_due or not has_news)
-        if is_due or (state, problem) != (self._status.state, self._status.problem):
+        before = self._status
+        if is_due or (state, problem, self._source.role) != (before.state, before.problem, before.role):
             self._publish_status(state, problem)
 
     def _publish_status(self, state: str, problem: str = "") -> None:
@@ -251,6 +267,7 @@ class DrillServer:
         self._status = ServerStatus(
             state=state,
             problem=problem,
+            role=self._source.role,
             started_ns=self._status.started_ns or time.time_ns(),
             counts=intake.counts,
             detectors=tuple(intake.seen[name] for name in sorted(intake.seen)),

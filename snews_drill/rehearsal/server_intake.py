@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import logging
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -95,6 +95,8 @@ class Intake:
         Whether something may wait to be sent.
     joining : Joining
         Who may take part.
+    is_answering : bool
+        Whether commands are answered; a server that stands by obeys them in silence.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Intake:
         self.seen: dict[str, SeenDetector] = {}
         self.refusals: deque[Refusal] = deque(maxlen=100)
         self.has_outgoing = True
+        self.is_answering = True
 
     @property
     def counts(self) -> dict[str, int]:
@@ -147,7 +150,9 @@ class Intake:
                 latency_ms=(received_ns - sent_ns) / 1e6,
             )
 
-    def take(self, records: Sequence[Record], received_ns: int) -> None:
+    def take(
+        self, records: Sequence[Record], received_ns: int, *, also: Callable[[], None] = lambda: None
+    ) -> None:
         """Keep records and do what they ask, all or none.
 
         Parameters
@@ -156,6 +161,8 @@ class Intake:
             In the order they were read.
         received_ns
             When they were read, ns since 1970 (UTC).
+        also
+            Called in the transaction of the last of them.
 
         Raises
         ------
@@ -163,7 +170,7 @@ class Intake:
             If they could not be kept; call `restore` before the next attempt.
         """
         try:
-            self._take_together(records, received_ns)
+            self._take_together(records, received_ns, also)
         except DrillError:
             raise
         except Exception:  # noqa: BLE001 - one hostile record must not end the drill; logged below
@@ -171,12 +178,20 @@ class Intake:
             self.restore(received_ns)
             if len(records) == 1:
                 _LOG.exception("a record could not be judged")
-                self._take_together(records, received_ns, is_judged=False)
+                self._take_together(records, received_ns, also, is_judged=False)
                 return
-            for record in records:
+            for record in records[:-1]:
                 self.take([record], received_ns)
+            self.take(records[-1:], received_ns, also=also)
 
-    def _take_together(self, records: Sequence[Record], received_ns: int, *, is_judged: bool = True) -> None:
+    def _take_together(
+        self,
+        records: Sequence[Record],
+        received_ns: int,
+        also: Callable[[], None],
+        *,
+        is_judged: bool = True,
+    ) -> None:
         batch = _Batch(received_ns, dict(self.seen))
         with self._archive.transaction():
             for record in records:
@@ -186,6 +201,7 @@ class Intake:
             for (topic, partition), offset in {(r.topic, r.partition): r.offset for r in records}.items():
                 self._archive.set_position(self._instance, topic, partition, offset + 1)
             self._archive.add_counts(batch.counts)
+            also()
         self.seen = batch.seen
         self._counts.update(batch.counts)
         self.refusals.extend(batch.refusals)
@@ -325,13 +341,15 @@ class Intake:
             due_ns = batch.received_ns + (ECHO_DELAY_NS if _listens_late(command, dialect_name) else 0)
             self._queue_reply(reply, topic, dialect_name, due_ns)
             batch.has_outgoing = True
-        else:
+        elif self.is_answering:
             batch.mails.append(MailTask(command, later, topic, dialect_name))
         if reply.status == "refused":
             return _Verdict("refused", kind, detector, key, reply.reason)
         return _Verdict("accepted", kind, detector, key)
 
     def _queue_reply(self, reply: Command, topic: str, dialect_name: str, now_ns: int) -> None:
+        if not self.is_answering:
+            return
         payload = get_dialect(dialect_name).encode_command(reply)
         self._archive.queue(Outgoing(topic, "reply", "", payload.content, payload.content_format, now_ns))
 

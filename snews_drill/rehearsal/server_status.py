@@ -67,6 +67,8 @@ class ServerStatus:
         "starting", "listening", "waiting" (something outside is in the way, see `problem`) or "stopped".
     problem : str
         What is in the way; "" if nothing.
+    role : str
+        "joining", "active" or "standing by" for a server of a standby group; "" for one alone.
     started_ns : int
         ns since 1970 (UTC).
     counts : mapping of str to int
@@ -83,6 +85,7 @@ class ServerStatus:
 
     state: str = "starting"
     problem: str = ""
+    role: str = ""
     started_ns: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     detectors: tuple[SeenDetector, ...] = ()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from snews_drill.errors import LocalizationError
 from snews_drill.messages.times import iso_micro
 from snews_drill.sky.geometry import FloatArray, direction_deg
 from snews_drill.sky.marked import (
@@ -59,6 +61,25 @@ def draw(found: Localization, star: object, horizon_of: str | Iterable[str] | No
     columns = 7 if is_close else 3
     figure.legend(*handles, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
     return figure
+
+
+def write(found: Localization, path: Path, star: object, horizon_of: str | Iterable[str] | None) -> Path:
+    """Draw a localization into a file, whose ending says which kind; return its path.
+
+    Raises
+    ------
+    LocalizationError
+        If there is no such kind of picture, or the file cannot be written.
+    """
+    figure = draw(found, star, horizon_of)
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise LocalizationError(
+            f"The sky cannot be drawn into {path}: {error}",
+            next_step="Choose a name that ends with .png, .svg or .pdf, in a folder that you may write to.",
+        ) from error
+    return path
 
 
 def _title(found: Localization) -> str:

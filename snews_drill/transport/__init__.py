@@ -18,6 +18,7 @@ from snews_drill.transport.credential_store import (
     stored_credentials,
 )
 from snews_drill.transport.failures import raise_undelivered
+from snews_drill.transport.membership import Membership
 from snews_drill.transport.permissions import TopicRights
 from snews_drill.transport.producing import MAX_RECORD_BYTES
 from snews_drill.transport.reading import Reader, Start
@@ -28,6 +29,7 @@ from snews_drill.transport.writing import Transport
 __all__ = [
     "MAX_RECORD_BYTES",
     "Credential",
+    "Membership",
     "Reader",
     "Receipt",
     "Receipts",

@@ -162,6 +162,19 @@ class Reader:
             raise pending
         return records
 
+    def is_at_end(self, *, timeout: float = 2.0) -> bool:
+        """Tell whether all that the topics hold now has been handed over; False if the broker does not say.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for the broker, for each partition.
+        """
+        try:
+            return not self._is_behind(timeout)
+        except KafkaException:
+            return False
+
     def close(self) -> None:
         """Let the broker go. May be called twice."""
         if not self._is_closed:
@@ -239,9 +252,9 @@ class Reader:
         except KafkaException:
             return
 
-    def _is_behind(self) -> bool:
+    def _is_behind(self, timeout: float = 0.5) -> bool:
         return any(
-            self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=0.5)[1] > offset
+            self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=timeout)[1] > offset
             for place, offset in self._positions.items()
         )
 

@@ -16,6 +16,7 @@ from snews_drill.errors import BrokerUnreachable, TransportError
 from snews_drill.transport.clients import REFUSALS_SECONDS, ClientConfiguration, list_topics
 from snews_drill.transport.credential_store import Credential, described
 from snews_drill.transport.failures import translated
+from snews_drill.transport.membership import Membership
 from snews_drill.transport.permissions import TopicRights, describe_rights
 from snews_drill.transport.producing import (
     MAX_RECORD_BYTES,
@@ -218,6 +219,10 @@ class Transport:
             If the broker does not answer, refuses, or has no such topic.
         """
         return Reader(self._configuration, tuple(topics), start, timeout, instance, is_cancelled)
+
+    def join(self, group: str, topic: str) -> Membership:
+        """Join a consumer group on a topic of one partition; see `Membership`."""
+        return Membership(self._configuration, group, topic)
 
     @property
     def credential(self) -> Credential | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from snews_drill.widgets.alert_table import AlertTable
     from snews_drill.widgets.connection_panel import ConnectionPanel
+    from snews_drill.widgets.control_room import ControlRoom
     from snews_drill.widgets.credentials_form import CredentialsForm
     from snews_drill.widgets.doctor_panel import DoctorPanel
     from snews_drill.widgets.drill_guide import DrillGuide
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlertTable",
     "ConnectionPanel",
+    "ControlRoom",
     "CredentialsForm",
     "DoctorPanel",
     "DrillGuide",
@@ -31,6 +33,7 @@ __all__ = [
 _HOMES = {
     "AlertTable": "alert_table",
     "ConnectionPanel": "connection_panel",
+    "ControlRoom": "control_room",
     "CredentialsForm": "credentials_form",
     "DoctorPanel": "doctor_panel",
     "DrillGuide": "drill_guide",

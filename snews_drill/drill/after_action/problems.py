@@ -43,6 +43,10 @@ _WHAT = {
     "display-heartbeats": "A request to show heartbeats",
     "Get-Feedback": "A request for feedback",
     "broker-change": "A request to change the broker",
+    "announce": "An announcement",
+    "freeze-joining": "A request to freeze joining",
+    "unfreeze-joining": "A request to open joining again",
+    "drill-status": "A request for the state of the drill",
 }
 
 

@@ -19,6 +19,13 @@ _COMMAND_WORDS = {
     CommandName.HARD_RESET.value: ("reset", "The cache was reset: all observations were dropped."),
     CommandName.DISPLAY_HEARTBEATS.value: ("request", "Heartbeats were shown."),
     CommandName.GET_FEEDBACK.value: ("request", "Feedback was asked for."),
+    CommandName.DRILL_STATUS.value: ("request", "The state of the drill was asked for."),
+    CommandName.ANNOUNCE.value: ("announcement", ""),
+    CommandName.FREEZE_JOINING.value: (
+        "joining",
+        "Joining was frozen: no other detector could take part from then on.",
+    ),
+    CommandName.UNFREEZE_JOINING.value: ("joining", "Joining was opened again."),
 }
 
 
@@ -56,8 +63,7 @@ def _commands(evidence: Evidence) -> Iterator[TimelineEntry]:
 
 
 def _announced(message: object) -> str:
-    said = message.meta.get("text") if isinstance(message, Command) else None
-    return said if isinstance(said, str) else ""
+    return f"“{message.text}”" if isinstance(message, Command) and message.text else ""
 
 
 def _observations(evidence: Evidence) -> Iterator[TimelineEntry]:

@@ -1,0 +1,140 @@
+"""Where a drill server has its records from, and what it may do: alone on its topics, or with others on a standby group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from snews_drill.connection import Connection
+from snews_drill.rehearsal.archive import Archive
+from snews_drill.transport import Reader, Record
+
+#: Seconds between looks at which observations are older than 24 h.
+EXPIRY_SECONDS = 60.0
+
+#: The archive's note of how far the server has followed its standby group; "" for a server alone.
+STANDBY_NOTE = "standby"
+
+
+class Intended(NamedTuple):
+    """What a server does next, all in one transaction.
+
+    Attributes
+    ----------
+    records : sequence of Record
+        To be taken, in this order.
+    received_ns : int
+        When they are received, ns since 1970 (UTC).
+    is_expiry : bool
+        Whether observations older than 24 h leave then.
+    note : str
+        What the archive keeps under `STANDBY_NOTE`; "" for nothing.
+    """
+
+    records: Sequence[Record]
+    received_ns: int
+    is_expiry: bool = False
+    note: str = ""
+
+
+class RecordSource(Protocol):
+    """Gives a server its records. For one thread; `open` before anything else, `close` after."""
+
+    @property
+    def role(self) -> str:
+        """What the status shows: "" for a server alone, else "joining", "active" or "standing by"."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this server answers commands and sends."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the broker is away."""
+
+    def open(self) -> int:
+        """Begin where the archive stands; return the time that its observations last expired, ns since 1970 (UTC)."""
+
+    def read(self, timeout: float) -> list[Intended]:
+        """Return what to do next, waiting up to `timeout` seconds if there is nothing."""
+
+    def may_send(self) -> bool:
+        """Tell whether what was decided may be sent now; asked right before."""
+
+    def close(self) -> None:
+        """Let the broker go. May be called twice."""
+
+
+class OwnReading:
+    """A server alone on its topics: it takes records as it reads them.
+
+    Parameters
+    ----------
+    connection
+        Where to read.
+    archive
+        Knows how far it came.
+    topics
+        The observation topics.
+    instance
+        Which life of the broker this is.
+    is_stopping
+        Ends the wait for a broker.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        archive: Archive,
+        topics: Sequence[str],
+        instance: str,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._connection = connection
+        self._archive = archive
+        self._topics = topics
+        self._instance = instance
+        self._is_stopping = is_stopping
+        self._reader: Reader | None = None
+        self._next_expiry = 0.0
+
+    role = ""
+    is_active = True
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the broker is away."""
+        return self._reader is None or self._reader.down_since is not None
+
+    def open(self) -> int:
+        """Begin to read where the archive stands; see `RecordSource.open`."""
+        if self._archive.noted(STANDBY_NOTE):
+            with self._archive.transaction():
+                # From here on it takes records in an order of its own, and can follow a group no more.
+                self._archive.note(STANDBY_NOTE, "")
+        self._reader = self._connection.open_reader(
+            self._topics,
+            start=self._archive.positions(self._instance) or "beginning",
+            is_cancelled=self._is_stopping,
+        )
+        return time.time_ns()
+
+    def read(self, timeout: float) -> list[Intended]:
+        """Return what has come."""
+        assert self._reader is not None  # noqa: S101 - opened before
+        records = self._reader.read(timeout=timeout)
+        is_expiry = time.monotonic() >= self._next_expiry
+        if is_expiry:
+            self._next_expiry = time.monotonic() + EXPIRY_SECONDS
+        return [Intended(records, time.time_ns(), is_expiry)] if records or is_expiry else []
+
+    def may_send(self) -> bool:
+        """Nobody else does."""
+        return True
+
+    def close(self) -> None:
+        """Let the broker go."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
