@@ -70,6 +70,7 @@ TESTED_ELSEWHERE = {
     "drill/deeds.py": "tests/drill/test_virtual_detector.py",
     "drill/virtual_row.py": "tests/drill/test_virtual_detector.py",
     # Parts of the drill server.
+    "rehearsal/alerts_seen.py": "tests/rehearsal/test_standby.py",
     "rehearsal/archive_file.py": "tests/rehearsal/test_archive.py",
     "rehearsal/archive_rows.py": "tests/rehearsal/test_archive.py",
     "rehearsal/joining.py": "tests/test_instructor.py",

@@ -39,7 +39,7 @@ class Intended(NamedTuple):
 
 
 class RecordSource(Protocol):
-    """Gives a server its records. For one thread; `open` before anything else, `close` after."""
+    """Gives a server its records. For one thread; `open` before `read` and `may_send`, `close` after."""
 
     @property
     def role(self) -> str:
@@ -53,8 +53,11 @@ class RecordSource(Protocol):
     def is_down(self) -> bool:
         """Whether the broker is away."""
 
-    def open(self) -> int:
-        """Begin where the archive stands; return the time that its observations last expired, ns since 1970 (UTC)."""
+    def expired_ns(self) -> int:
+        """Return the time by which the archive's observations expire when they are restored, ns since 1970 (UTC)."""
+
+    def open(self) -> None:
+        """Begin where the archive stands."""
 
     def read(self, timeout: float) -> list[Intended]:
         """Return what to do next, waiting up to `timeout` seconds if there is nothing."""
@@ -107,8 +110,12 @@ class OwnReading:
         """Whether the broker is away."""
         return self._reader is None or self._reader.down_since is not None
 
-    def open(self) -> int:
-        """Begin to read where the archive stands; see `RecordSource.open`."""
+    def expired_ns(self) -> int:
+        """Return the time it is."""
+        return time.time_ns()
+
+    def open(self) -> None:
+        """Begin to read where the archive stands."""
         if self._archive.noted(STANDBY_NOTE):
             with self._archive.transaction():
                 # From here on it takes records in an order of its own, and can follow a group no more.
@@ -118,7 +125,6 @@ class OwnReading:
             start=self._archive.positions(self._instance) or "beginning",
             is_cancelled=self._is_stopping,
         )
-        return time.time_ns()
 
     def read(self, timeout: float) -> list[Intended]:
         """Return what has come."""

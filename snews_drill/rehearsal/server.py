@@ -178,7 +178,8 @@ class DrillServer:
     def _serve_until_trouble(self) -> None:
         source, intake = self._source, self._intake
         try:
-            intake.restore(source.open())
+            intake.restore(source.expired_ns())
+            source.open()
             while not self._stop.is_set():
                 has_news = False
                 for intended in source.read(timeout=0.1):

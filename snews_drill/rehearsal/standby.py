@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
 from snews_drill.connection import Connection
 from snews_drill.errors import ArchiveError, SettingsError, TransportError, UnreadableRecord
+from snews_drill.rehearsal.alerts_seen import AlertsSeen
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.order import (
     ORDER_VERSION,
@@ -30,7 +32,6 @@ from snews_drill.rehearsal.order import (
 )
 from snews_drill.rehearsal.record_source import EXPIRY_SECONDS, STANDBY_NOTE, Intended
 from snews_drill.transport import Membership, Reader, Record
-from snews_drill.wire.alerts import decode_alert
 from snews_drill.wire.payload import Payload
 
 #: A server sends only so long after it last began to write a turn that then counted, seconds: less than the group's session
@@ -40,13 +41,11 @@ _CONFIRMED_SECONDS = 4.0
 #: Seconds between two claims of one server, when another keeps claiming too.
 _CLAIM_SECONDS = 1.0
 
+#: Turns that are taken before the group is heard again: a server that catches up must not be taken for a hanging one.
+_STEPS = 10
+
 #: Records that wait for their turn, bytes; beyond that the broker keeps them.
 _HELD_BYTES = 64_000_000
-
-#: Alerts that are remembered though they were not decided here yet.
-_MAX_EARLY = 100_000
-
-_ALERTS_NOTE = "standby alerts"
 
 
 class StandbyGroup:
@@ -85,6 +84,7 @@ class StandbyGroup:
         self._is_stopping = is_stopping
         self._observation_topics = (profile.firedrill.observations, profile.test.observations)
         self._alert_topics = (profile.firedrill.alerts, profile.test.alerts)
+        self._seen = AlertsSeen(archive, self._alert_topics)
         self._rules = _rules(connection, group, server_tag)
         self._order = Order()
         self._membership: Membership | None = None
@@ -110,8 +110,12 @@ class StandbyGroup:
         readers = (self._tail, self._observations)
         return any(reader is None or reader.down_since is not None for reader in readers)
 
-    def open(self) -> int:
-        """Follow the group from where the archive stands; see `RecordSource.open`.
+    def expired_ns(self) -> int:
+        """Return the time by which all servers of the group let observations go."""
+        return self._progress().expired_ns
+
+    def open(self) -> None:
+        """Follow the group from where the archive stands.
 
         Raises
         ------
@@ -126,10 +130,9 @@ class StandbyGroup:
         self._server = uuid.uuid4().hex[:12]
         self._own_term: int | None = None
         self._is_claiming = self._is_in_flight = self._has_heard_all = self._is_caught_up = False
-        self._needs_confirmation = self._was_active = False
+        self._needs_confirmation = self._was_active = self._has_more = False
         self._written_at = self._confirmed_at = float("-inf")
-        self._next_claim = self._next_expiry = self._next_alerts_note = 0.0
-        self._early: dict[tuple[str, str], None] = {}
+        self._next_claim = self._next_expiry = 0.0
         self._archive.drop_replies()
         self._tail = self._open_tail(progress)
         begin = self._tail.positions[self._group, 0]
@@ -146,7 +149,6 @@ class StandbyGroup:
         )
         self._order.reach(self._observations.positions)
         self._membership = self._connection.join(self._group, self._group)
-        return progress.expired_ns
 
     def _progress(self) -> Progress:
         noted = self._archive.noted(STANDBY_NOTE)
@@ -167,10 +169,7 @@ class StandbyGroup:
         return Progress()
 
     def _open_tail(self, progress: Progress) -> Reader:
-        start = {(self._group, 0): progress.position}
-        noted = self._archive.noted(_ALERTS_NOTE)
-        for topic, partition, offset in json.loads(noted) if noted else ():
-            start[topic, partition] = offset
+        start = {**self._seen.begin(), (self._group, 0): progress.position}
         topics = (self._group, *self._alert_topics)
         reader = self._connection.open_reader(topics, start=start, is_cancelled=self._is_stopping)
         if (self._group, 1) in reader.positions:
@@ -187,6 +186,8 @@ class StandbyGroup:
         self._membership.poll()
         self._note_role()
         self._claim_if_due()
+        if self._has_more:
+            timeout = 0
         # Wait where the next thing must come from: records, or what the order topic says of them.
         is_idle = self.is_active and not self._is_in_flight and self._order.is_followed
         is_for_records = (is_idle and not self._needs_confirmation) or self._order.is_waiting
@@ -194,16 +195,23 @@ class StandbyGroup:
         if self.is_active and not self._is_in_flight:
             self._propose()
         self._hear(0 if is_for_records and not self._is_in_flight else timeout)
-        steps = []
-        while (step := self._order.next()) is not None:
-            note = f"{self._group} {step.progress.model_dump_json()}"
-            steps.append(Intended(step.records, step.turn.time_ns, step.turn.is_expiry, note))
-        return steps
+        steps = list(itertools.islice(iter(self._order.next, None), _STEPS))
+        self._has_more = len(steps) == _STEPS
+        return [
+            Intended(
+                step.records,
+                step.turn.time_ns,
+                step.turn.is_expiry,
+                f"{self._group} {step.progress.model_dump_json()}",
+            )
+            for step in steps
+        ]
 
     def may_send(self) -> bool:
         """Tell whether this server is the active one, by what the order topic said a moment ago."""
-        self._note_seen()
-        if not self.is_active or self._tail is None:
+        assert self._tail is not None  # noqa: S101 - opened before
+        self._seen.settle(self._tail.positions)
+        if not self.is_active:
             return False
         if not self._is_caught_up:
             # What the server before has sent must be seen before anything is sent again.
@@ -262,14 +270,10 @@ class StandbyGroup:
     def _hear(self, timeout: float) -> None:
         assert self._tail is not None  # noqa: S101 - opened before
         records = self._tail.read(timeout=timeout)
-        alerts = []
         for record in records:
             if record.topic == self._group:
                 self._hear_entry(record)
-            elif (name := _alert_id(record)) is not None:
-                alerts.append((record.topic, name))
-        if alerts:
-            self._remember(self._archive.note_out(alerts, now_ns=time.time_ns()))
+        self._seen.hear(record for record in records if record.topic != self._group)
         if not records and not self._has_heard_all:
             self._has_heard_all = self._tail.is_at_end()
 
@@ -293,37 +297,6 @@ class StandbyGroup:
                 f"The active server of the group {self._group} has another admin token, dialect or version.",
                 next_step="Start all servers of a group with the same token file, --dialect and version.",
             )
-
-    def _remember(self, alerts: Sequence[tuple[str, str]]) -> None:
-        self._early.update(dict.fromkeys(alerts))
-        while len(self._early) > _MAX_EARLY:
-            del self._early[next(iter(self._early))]
-
-    def _note_seen(self) -> None:
-        """Note alerts as sent that were seen on their topic before they were decided here."""
-        assert self._tail is not None  # noqa: S101 - opened before
-        while self._early:
-            waiting = [(o.topic, o.message_id) for o in self._archive.waiting() if o.kind == "alert"]
-            seen = [alert for alert in waiting if alert in self._early]
-            if not seen:
-                break
-            self._archive.note_out(seen, now_ns=time.time_ns())
-            for alert in seen:
-                del self._early[alert]
-        if not self._early and time.monotonic() >= self._next_alerts_note:
-            self._next_alerts_note = time.monotonic() + 5.0
-            places = [
-                (*place, o) for place, o in self._tail.positions.items() if place[0] in self._alert_topics
-            ]
-            with self._archive.transaction():
-                self._archive.note(_ALERTS_NOTE, json.dumps(places))
-
-
-def _alert_id(record: Record) -> str | None:
-    try:
-        return decode_alert(record.value).id
-    except (UnreadableRecord, ValueError):
-        return None
 
 
 def _rules(connection: Connection, group: str, server_tag: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka_broker.permissions import Permission
 from messages_to_send import heartbeat, observation, retraction
 from waiting import wait_for
 
@@ -259,6 +260,13 @@ def tell(records: list[Any], done: list[tuple[str, float]], found: dict[str, byt
         print(f"  {name:<8} silence of {silence:5.1f} s")
 
 
+def tell_delay(records: list[Any], alone: list[Any]) -> None:
+    """Print how much later the group's alerts were written than the same ones of the server alone."""
+    stamps = {json.loads(record.value)["_id"]: record.timestamp_ms for record in alone}
+    later = sorted(record.timestamp_ms - stamps[json.loads(record.value)["_id"]] for record in records)
+    print(f"  later than those of a server alone: median {later[len(later) // 2]} ms")
+
+
 @contextmanager
 def unbroken_server(stage: Stage, folder: Path) -> Iterator[tuple[DrillServer, Archive]]:
     """Serve alone, beside the group, from the same observation topic to an alert topic of its own."""
@@ -302,6 +310,9 @@ def test_the_active_server_may_die_at_any_moment(
         records = stage.read(topics.alerts, lambda records: len(contents(records)) >= len(expected))
         found = contents(records)
         tell(records, done, found, len(sent))
+        tell_delay(
+            records, stage.read(f"{topics.alerts}-unbroken", lambda alone: len(alone) >= len(expected))
+        )
         assert len(expected) > 500
         assert [json.dumps(json.loads(value)) for value in found.values()] == expected
         wait_for(lambda: counted(reader) >= len(expected), "the subscriber to have all", timeout=20)
@@ -347,3 +358,23 @@ def test_six_partitions_give_the_same_groups(make_stage: Callable[..., Stage], t
     print(f"  one server alone: {len(ours)} alerts, {len(ours & set(said))} of them the same")
     assert decided[0] == decided[1]
     assert said == decided[0]
+
+
+def test_a_missing_right_on_the_group_is_told(bare_place: Any, tmp_path: Path) -> None:
+    """The server goes on waiting, and says what it lacks; once it has the right, it serves."""
+    group = f"other-{bare_place.prefix}standby"
+    connection = bare_place.connect("server")
+    connection.make_topics()
+    connection._transport.create_topics([group])
+    with (
+        Archive(tmp_path / "archive" / "a.sqlite3") as archive,
+        DrillServer(connection, archive, standby_group=group) as server,
+    ):
+        wait_for(
+            lambda: f"consumer group {group}" in server.status.problem,
+            "the missing right to be told",
+            timeout=20,
+        )
+        assert server.status.state == "waiting"
+        bare_place.kafka.allow([Permission("server", group, ("READ",), resource="group")])
+        wait_for(lambda: server.status.role == "active", "the server to serve", timeout=20)
