@@ -49,9 +49,15 @@ def list_all(
 
         from snews_drill.drill.scenarios import list_scenarios
 
-        table = Table("name", "messages", "title")
+        table = Table("name", "detectors", "messages", "seconds", "title")
         for scenario in list_scenarios():
-            table.add_row(visible(scenario.name), str(len(scenario.events)), visible(scenario.title))
+            table.add_row(
+                visible(scenario.name),
+                str(len(scenario.detectors)),
+                str(len(scenario.events)),
+                f"{scenario.duration_sec:g}",
+                visible(scenario.title),
+            )
         screen.show(table)
         screen.emit({"ok": True, "scenarios": [_about(scenario) for scenario in list_scenarios()]})
 

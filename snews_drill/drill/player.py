@@ -254,6 +254,8 @@ class ScenarioPlayer:
             except TransportError as error:
                 if self._is_stopped:
                     return False
+                if not self._connection.is_open:
+                    raise
                 with self._lock:
                     self._error = error
                     self._clock.pause()

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from types import TracebackType
 
 from snews_drill.connection import Connection
+from snews_drill.detectors import find_detector
 from snews_drill.drill.marks import speaker
-from snews_drill.errors import DrillError, NotPermitted, TransportError
+from snews_drill.errors import DrillError, InvalidMessage, NotPermitted, TransportError
+from snews_drill.messages.commands import CommandName
 from snews_drill.messages.tiers import DetectorMessage
 from snews_drill.profiles import LIVE_BROKER, PROFILES, Profile
 from snews_drill.transport import Reader, Record
 from snews_drill.wire.dialects import decode_record
+from snews_drill.wire.json_text import load_json
 
 #: How far back a watch looks for people who were here before it, s: two heartbeats at the usual pace, and some patience.
 LOOK_BACK_SEC = 150.0
@@ -148,6 +151,9 @@ class SeatWatch:
     def _run(self, reader: Reader | None, stop: threading.Event) -> None:
         try:
             while not stop.is_set():
+                if not self._connection.is_open:
+                    self._on_loss("The connection was closed.")
+                    return
                 try:
                     if reader is None:
                         reader = self._open(5.0)
@@ -165,19 +171,41 @@ class SeatWatch:
 
     def _take(self, records: list[Record], not_before_ns: int = 0) -> None:
         for record in records:
-            message = _person_in(record)
-            if message is None or record.timestamp_ms * 1_000_000 < not_before_ns:
-                continue
-            self._on_person(
-                message.detector_name,
-                f"A {message.tier.value} of {message.detector_name} came that nobody here sent: a person has the seat.",
-            )
+            if record.timestamp_ms * 1_000_000 >= not_before_ns:
+                found = _person_in(record)
+                if found is not None:
+                    name, what = found
+                    self._on_person(
+                        name, f"A {what} of {name} came that nobody here sent: a person has the seat."
+                    )
 
 
-def _person_in(record: Record) -> DetectorMessage | None:
-    """Return the message in a record if a person sent it."""
+def _person_in(record: Record) -> tuple[str, str] | None:
+    """Return the detector for which a person speaks in a record, and what is said; None if no person does.
+
+    A message with wrong fields is a person's too, and a connection test is the first thing that a person does.
+    """
     try:
         value = decode_record(record.value, record.content_format).value
-    except DrillError:  # unreadable, or not valid: nobody can be made out
+        if isinstance(value, DetectorMessage):
+            return None if speaker(value) is not None else (value.detector_name, value.tier.value)
+        is_test = value.name is CommandName.TEST_CONNECTION and value.status == "sending"
+        return (find_detector(value.detector_name).name, "connection test") if is_test else None
+    except InvalidMessage:
+        return _sender_of_invalid(record.value)
+    except DrillError:  # unreadable, or of nobody on the roster
         return None
-    return value if isinstance(value, DetectorMessage) and speaker(value) is None else None
+
+
+def _sender_of_invalid(raw: bytes) -> tuple[str, str] | None:
+    """Return whose a message is that fails its checks, if it is plain JSON."""
+    try:
+        content = load_json(raw)
+        if not isinstance(content, dict):
+            return None
+        name = find_detector(content.get("detector_name", "")).name
+    except DrillError:
+        return None
+    meta = content.get("meta")
+    is_marked = isinstance(meta, dict) and speaker(meta) is not None
+    return None if is_marked else (name, "message with wrong fields")

@@ -171,6 +171,9 @@ class VirtualDetectors(Mapping[str, VirtualDetector]):
 
     def _note_loss(self, reason: str) -> None:
         self._loss = reason
+        if reason and not self.connection.is_open:
+            for one in self._cast.values():
+                one.leave(reason, "stopped")
 
     # --- life ---
 

@@ -161,6 +161,18 @@ def test_a_callback_that_fails_ends_the_play_and_says_so(connection: Connection)
         assert "ZeroDivisionError" in player.progress.problem
 
 
+def test_a_closed_connection_ends_the_play(broker: Stand, settings: DrillSettings) -> None:
+    with open_connection_on(broker, settings) as connection:
+        player = ScenarioPlayer(three_heartbeats(3600), connection)
+        player.start()
+        wait_for(lambda: player.progress.sent == 1, "the first message")
+    player.speed = 100_000
+    with pytest.raises(DrillError, match="closed"):
+        player.wait(10)
+    wait_for(lambda: not player.is_running, "its end")
+    assert "closed" in player.progress.problem
+
+
 def test_an_outage_holds_the_play_and_resume_sends_the_message_again(
     stand: Stand, settings: DrillSettings
 ) -> None:

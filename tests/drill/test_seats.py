@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -16,6 +17,8 @@ from snews_drill.drill.scenario import HeartbeatEvent
 from snews_drill.drill.seats import SeatWatch, check_may_speak_for_others
 from snews_drill.errors import NotPermitted, TransportError
 from snews_drill.profiles import get_profile
+from snews_drill.rehearsal.server import DrillServer
+from snews_drill.remote import test_connection as ask_for_echo
 from snews_drill.settings import DrillSettings
 
 
@@ -87,6 +90,34 @@ def test_people_are_told_of_and_marked_messages_are_not(connection: Connection, 
     assert heard.people == ["LVD", "DUNE"]
     assert "CoincidenceTier of DUNE" in heard.reasons[1]
     assert heard.losses == []
+
+
+def test_a_person_who_makes_mistakes_or_only_tests_the_connection_is_one_too(
+    connection: Connection, server: DrillServer
+) -> None:
+    heard = Heard()
+    topic = connection.topics().observations
+    wrong = json.loads(heartbeat("JUNO")) | {"detector_status": "MAYBE"}
+    marked = json.loads(heartbeat("DUNE")) | {
+        "detector_status": "MAYBE",
+        "meta": {PLAYED_BY: VIRTUAL_DETECTOR},
+    }
+    with SeatWatch(connection, heard.person, heard.losses.append):
+        write(connection, topic, *(json.dumps(content).encode() for content in (marked, wrong)))
+        ask_for_echo("LVD", connection=connection, verbose=False)
+        wait_for(lambda: len(heard.people) == 2, "both people")
+    assert heard.people == ["JUNO", "LVD"]
+    assert "wrong fields" in heard.reasons[0]
+    assert "connection test" in heard.reasons[1]
+
+
+def test_it_ends_with_the_connection(broker: Stand, settings: DrillSettings) -> None:
+    heard = Heard()
+    with open_connection_on(broker, settings) as connection:
+        watch = SeatWatch(connection, heard.person, heard.losses.append)
+        watch.start()
+    wait_for(lambda: not watch.is_running, "its end")
+    assert heard.losses == ["The connection was closed."]
 
 
 def test_who_spoke_shortly_before_is_here_and_who_spoke_long_ago_is_not(connection: Connection) -> None:

@@ -324,6 +324,17 @@ def test_the_seed_is_told_and_the_whole_roster_has_seats(connection: Connection)
     assert len(VirtualDetectors(connection)) == 20
 
 
+def test_they_end_with_the_connection(broker: Stand, settings: DrillSettings) -> None:
+    """A notebook that closes its connection and forgets them leaves nothing that speaks."""
+    with open_connection_on(broker, settings) as connection:
+        virtual = VirtualDetectors(connection, SMALL, behaviour=QUICK)
+        virtual.start()
+    wait_for(lambda: not virtual.is_running and set(states(virtual).values()) == {"stopped"}, "their end")
+    assert virtual["JUNO"].row.reason == "The connection was closed."
+    for one in virtual.values():
+        one.join(5)
+
+
 # --- outages ---
 
 
