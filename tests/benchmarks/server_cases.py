@@ -23,7 +23,6 @@ from snews_drill.settings import DrillSettings
 SPREAD = 10_000
 BURST = 5_000
 BEATS = 10_000
-RESTART = 100_000
 
 
 def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
@@ -49,7 +48,7 @@ def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
             ]
         finally:
             stand.kill()
-        return [*figures, *_restart(home / "5")]
+        return figures
 
 
 def spread() -> list[bytes]:
@@ -111,55 +110,6 @@ def _time_echo(connection: Connection) -> float:
     began = time.perf_counter()
     assert ask_for_echo(connection=connection, verbose=False)
     return (time.perf_counter() - began) * 1e3
-
-
-def _restart(folder: Path) -> list[tuple[str, float, str]]:
-    """How long a server takes to begin where a large archive stands."""
-    from snews_drill.profiles import get_profile
-    from snews_drill.rehearsal.archive import ArchivedRecord, HeldObservation
-    from snews_drill.rehearsal.exercise import Exercise
-    from snews_drill.rehearsal.server_commands import CommandDesk
-    from snews_drill.rehearsal.server_intake import Intake
-    from snews_drill.rehearsal.server_mail import MailRoom
-    from snews_drill.wire.dialects import get_dialect
-
-    topics, now = get_profile("rehearsal").firedrill, time.time_ns()
-    names = [detector.name for detector in roster()]
-    settings = DrillSettings(config_dir=folder, state_dir=folder, runtime_dir=folder)
-    with Archive(folder / "a.sqlite3") as archive:
-        with archive.transaction():
-            for n in range(RESTART):
-                name = names[n % len(names)]
-                archive.add_record(
-                    ArchivedRecord(
-                        "",
-                        topics.observations,
-                        0,
-                        n,
-                        n,
-                        now,
-                        "accepted",
-                        "Heartbeat",
-                        name,
-                        f"{n}",
-                        "",
-                        b"x" * 300,
-                    )
-                )
-                archive.add_heartbeat(name, f"{n}", is_on=True, sent_time_ns=now, received_ns=now - n)
-                if n % 100 == 0:
-                    archive.add_observation(
-                        HeldObservation(
-                            topics.observations, False, f"{n}", name, now - n * 10**9, 0.1, now - n, now
-                        )
-                    )
-            archive.add_counts({("accepted", "Heartbeat"): RESTART})
-        exercise = Exercise(topics, archive, get_dialect("1.3"), "")
-        desk = CommandDesk(archive, settings, "", True)
-        intake = Intake(archive, {topics.observations: exercise}, desk, MailRoom(), "")
-        began = time.perf_counter()
-        intake.restore(time.time_ns())
-        return [(f"server, restart on {RESTART:,} records", time.perf_counter() - began, "s")]
 
 
 if __name__ == "__main__":
