@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from snews_drill.errors import PluginError
-from snews_drill.settings import expanded
+from snews_drill.settings import environment_without_secrets, expanded
 
 _log = logging.getLogger("snews_drill")
 
@@ -184,6 +184,7 @@ class PluginRunner:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env=environment_without_secrets(),
             )
         except OSError as error:
             return PluginRun(file, None, "", "", 0.0, f"It could not be started: {error.strerror or error}.")

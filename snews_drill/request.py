@@ -129,7 +129,8 @@ def ask(
     )
     token = token or connection.admin_token
     if token and command in NEEDS_RIGHTS:
-        request = request.with_proof(token)
+        topic = connection.topics(firedrill_mode=firedrill_mode).observations
+        request = request.with_proof(token, topic)
     reply, milliseconds = Request(request, connection, firedrill_mode=firedrill_mode).await_reply(patience)
     if reply is None:
         raise no_answer(

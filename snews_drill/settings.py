@@ -93,6 +93,12 @@ class DrillSettings(BaseModel):
         return self.config_dir / "config.toml"
 
 
+def environment_without_secrets() -> dict[str, str]:
+    """Return this process's environment for a program that has no business with tokens and passwords of ours."""
+    secret = {"SNEWS_DRILL_ADMIN_TOKEN", "SNEWS_DRILL_SMTP_PASSWORD"}
+    return {name: value for name, value in os.environ.items() if name not in secret}
+
+
 def default_folders(environ: Mapping[str, str]) -> dict[str, Path]:
     """Return the folders of this user.
 
@@ -262,14 +268,36 @@ def make_private_dir(path: Path) -> Path:
             f"The folder {path} cannot be made: {error.strerror}.",
             next_step="Make its parent writable, or set SNEWS_DRILL_HOME to a folder that is.",
         ) from error
-    if not stat.S_ISDIR(info.st_mode) or (hasattr(os, "getuid") and info.st_uid != os.getuid()):
-        raise SettingsError(
-            f"{path} is a link or belongs to somebody else.",
-            next_step="Remove it, or set SNEWS_DRILL_HOME to a folder of your own.",
-        )
+    if not _is_own_dir(info):
+        raise _not_own(path)
     if os.name == "posix" and stat.S_IMODE(info.st_mode) & 0o077:
-        path.chmod(0o700)
+        _close_to_others(path)
     return path
+
+
+def _close_to_others(path: Path) -> None:
+    """Make a folder private through a handle: what is put into its place meanwhile is not touched."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise _not_own(path) from error
+    try:
+        if not _is_own_dir(os.fstat(handle)):
+            raise _not_own(path)
+        os.fchmod(handle, 0o700)
+    finally:
+        os.close(handle)
+
+
+def _is_own_dir(info: os.stat_result) -> bool:
+    return stat.S_ISDIR(info.st_mode) and (not hasattr(os, "getuid") or info.st_uid == os.getuid())
+
+
+def _not_own(path: Path) -> SettingsError:
+    return SettingsError(
+        f"{path} is a link or belongs to somebody else.",
+        next_step="Remove it, or set SNEWS_DRILL_HOME to a folder of your own.",
+    )
 
 
 def write_private_file(path: Path, content: bytes) -> None:

@@ -68,15 +68,15 @@ def test_an_announcement_cannot_be_altered_or_repeated(
     broker: Stand, settings: DrillSettings, archive: Archive
 ) -> None:
     """The proof of one text is none for another, and the same request counts once; refused words reach nobody."""
-    request = Command(
-        name=CommandName.ANNOUNCE,
-        detector_name="instructor",
-        time=iso_micro(time.time_ns() // 1000 * 1000),
-        request_id="ab" * 16,
-        text="We begin at 15:00",
-    ).with_proof(TOKEN)
     with serving(broker, settings, archive) as (connection, server):
         topic = connection.topics().observations
+        request = Command(
+            name=CommandName.ANNOUNCE,
+            detector_name="instructor",
+            time=iso_micro(time.time_ns() // 1000 * 1000),
+            request_id="ab" * 16,
+            text="We begin at 15:00",
+        ).with_proof(TOKEN, topic)
         for one in (
             request.model_copy(update={"text": "We begin at 16:00"}),
             request.model_copy(update={"text": ""}),

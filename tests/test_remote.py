@@ -197,7 +197,7 @@ def test_the_token_never_travels(broker: Stand, settings: DrillSettings, archive
         value for raw in found if (value := decode_record(raw, "json").value) and value.status == "sending"
     )
     assert isinstance(request, Command)
-    assert request.is_proved(token)
+    assert request.is_proved(token, connection.topics().observations)
 
 
 def test_a_token_given_to_the_call_counts(broker: Stand, settings: DrillSettings, archive: Archive) -> None:

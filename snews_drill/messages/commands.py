@@ -88,16 +88,25 @@ class Command(BaseModel):
     reason: str = ""
     meta: dict[str, Any] = Field(default_factory=dict)
 
-    def with_proof(self, token: str) -> Command:
-        """Return the command with a proof that its sender knows the admin token."""
-        return self.model_copy(update={"proof": self._signature(token)})
+    def with_proof(self, token: str, topic: str) -> Command:
+        """Return the command with a proof that its sender knows the admin token.
 
-    def is_proved(self, token: str) -> bool:
-        """Tell whether the proof was made with this token (compared in constant time)."""
-        return hmac.compare_digest(self.proof.encode("utf-8", "replace"), self._signature(token).encode())
+        Parameters
+        ----------
+        token
+            The admin token.
+        topic
+            The observation topic that the command is for; on any other one, and with any other drill, it proves nothing.
+        """
+        return self.model_copy(update={"proof": self._signature(token, topic)})
 
-    def _signature(self, token: str) -> str:
-        parts = [self.name.value, self.detector_name, self.time, self.request_id]
+    def is_proved(self, token: str, topic: str) -> bool:
+        """Tell whether the proof was made with this token, for this topic (compared in constant time)."""
+        expected = self._signature(token, topic).encode()
+        return hmac.compare_digest(self.proof.encode("utf-8", "replace"), expected)
+
+    def _signature(self, token: str, topic: str) -> str:
+        parts = [self.name.value, self.detector_name, self.time, self.request_id, topic]
         if self.text:
             # A proof belongs to what is announced: the same words, or none.
             parts.append(self.text)

@@ -15,6 +15,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -205,6 +206,12 @@ class OutboxFolder:
 
     def _paths(self) -> list[Path]:
         try:
+            info = self.path.lstat()
+            if stat.S_ISLNK(info.st_mode) or (hasattr(os, "getuid") and info.st_uid != os.getuid()):
+                raise OutboxError(
+                    f"The outbox {self.path} is a link or belongs to somebody else.",
+                    next_step="Remove it, or set SNEWS_DRILL_HOME to a folder of your own.",
+                )
             return [path for path in self.path.iterdir() if path.suffix == ".entry"]
         except FileNotFoundError:
             return []

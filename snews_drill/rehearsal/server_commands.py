@@ -73,7 +73,7 @@ class CommandDesk:
         later : callable or None
             Work that may take seconds (mail); it returns the reply instead.
         """
-        refusal = self._refusal(command, now_ns)
+        refusal = self._refusal(command, exercise.topics.observations, now_ns)
         if refusal:
             return _reply(command, "refused", refusal), None
         if command.name is CommandName.TEST_CONNECTION:
@@ -121,10 +121,10 @@ class CommandDesk:
         told = {"is_joining_frozen": frozen is not None, "observations": held, "groups": groups}
         return reply.model_copy(update={"meta": {**reply.meta, "status_of_drill": told}})
 
-    def _refusal(self, command: Command, now_ns: int) -> str:
+    def _refusal(self, command: Command, topic: str, now_ns: int) -> str:
         if command.name not in NEEDS_RIGHTS:
             return ""
-        if not self.admin_token or not command.is_proved(self.admin_token):
+        if not self.admin_token or not command.is_proved(self.admin_token, topic):
             return "You have no rights for that."
         if not command.request_id:
             return "The request has no identifier, so it could be repeated by anybody."

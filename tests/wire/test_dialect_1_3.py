@@ -291,7 +291,7 @@ def test_commands_have_the_published_keys_and_come_back_the_same(name: CommandNa
         request_id="r1",
         reason="done",
         meta={"note": 1},
-    ).with_proof("a-token")
+    ).with_proof("a-token", "a.topic")
     content = dialect_1_3.command_to_object(command)
     assert list(content) == keys
     assert content["_id"] == f"0_{name.value}"
@@ -300,7 +300,7 @@ def test_commands_have_the_published_keys_and_come_back_the_same(name: CommandNa
     assert dialect_1_3.is_command(content)
     again = dialect_1_3.command_from_object(load_json(raw), raw)
     assert again == command
-    assert again.is_proved("a-token")
+    assert again.is_proved("a-token", "a.topic")
 
 
 def test_a_strangers_password_is_forgotten() -> None:

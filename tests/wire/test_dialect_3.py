@@ -383,13 +383,13 @@ def test_a_command_reads_back_and_its_proof_still_holds(name):
         email="a@b.org;c@d.org" if name is CommandName.GET_FEEDBACK else "",
         request_id="12ab",
         meta={"x": 1},
-    ).with_proof("secret")
+    ).with_proof("secret", "a.topic")
     payload = dialect_3.encode_command(command)
     assert isinstance(json.loads(payload.content), str), "the published server reads strings only"
     assert b"secret" not in payload.content
     read = decode_record(payload.content, payload.content_format).value
     assert read == command
-    assert read.is_proved("secret")
+    assert read.is_proved("secret", "a.topic")
     reply = command.model_copy(update={"status": "refused", "reason": "No."})
     sent = dialect_3.encode_command(reply)
     assert isinstance(json.loads(sent.content), dict)
