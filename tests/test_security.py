@@ -198,10 +198,9 @@ def test_the_token_is_in_nothing_that_is_shown(
     # What a notebook saves of its widgets: all of them, without the empty values.
     shown.append(json.dumps(ipywidgets.Widget.get_manager_state(), default=str))
     assert "snews.experiments-firedrill" in shown[-1]
-    try:
-        reset_cache(connection=rehearsing, patience=-1, token=token)
-    except (DrillError, ValueError) as error:
-        shown.append("".join(traceback.format_exception(error)))
+    with pytest.raises(DrillError) as caught:  # while the token is in use
+        reset_cache(connection=rehearsing, admin_pass=token, patience=0)
+    shown.append("".join(traceback.format_exception(caught.value)))
     shown.append(str(capsys.readouterr()))
     assert not [text for text in shown if token in text]
 

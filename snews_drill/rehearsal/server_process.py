@@ -1,6 +1,6 @@
 """The drill server of a rehearsal, as a process of its own: `python -m snews_drill.rehearsal.server_process`.
 
-Started by the supervisor, which passes the admin token through the environment and watches over it.
+Started by the supervisor, which watches over it. The admin token stands in the rehearsal's private state file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from snews_drill.connection import Connection
 from snews_drill.errors import DrillError, RehearsalError
 from snews_drill.profiles import get_profile
@@ -21,6 +23,7 @@ from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.archive_places import ARCHIVE_NAME
 from snews_drill.rehearsal.launcher import find_rehearsal
 from snews_drill.rehearsal.server import DrillServer
+from snews_drill.rehearsal.state import RehearsalState
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import Transport
 from snews_drill.wire.dialects import get_dialect
@@ -52,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(broker: str, rehearsal_dir: Path, settings: DrillSettings, done: threading.Event) -> None:
     parent = os.getppid()
+    state = _state_of(broker, settings)
+    settings = settings.model_copy(update={"admin_token": SecretStr(state.admin_token)})
     profile = get_profile("rehearsal")
     with contextlib.ExitStack() as stack:
         transport = Transport(broker)
@@ -62,7 +67,7 @@ def _serve(broker: str, rehearsal_dir: Path, settings: DrillSettings, done: thre
         server = DrillServer(
             connection,
             stack.enter_context(Archive(rehearsal_dir / ARCHIVE_NAME)),
-            instance=_instance(broker, settings),
+            instance=state.instance,
             is_private=True,
             server_tag="snews_drill rehearsal",
         )
@@ -72,13 +77,13 @@ def _serve(broker: str, rehearsal_dir: Path, settings: DrillSettings, done: thre
             pass
 
 
-def _instance(broker: str, settings: DrillSettings, timeout: float = 5.0) -> str:
-    """Return which life of the broker this is, from the rehearsal's state file."""
+def _state_of(broker: str, settings: DrillSettings, timeout: float = 5.0) -> RehearsalState:
+    """Return what the state file says of the rehearsal: which life of the broker this is, and the token."""
     deadline = time.monotonic() + timeout
     while True:
         state = find_rehearsal(settings)
         if state is not None and state.broker == broker:
-            return state.instance
+            return state
         if time.monotonic() >= deadline:
             raise RehearsalError(
                 f"No rehearsal of this user has the broker {broker}.",

@@ -222,7 +222,8 @@ class Supervisor:
             *("--rehearsal-dir", str(self._plan.archive_dir)),
         ]
         # In the environment only this user can read it; on the command line everybody could.
-        environment = {**os.environ, "SNEWS_DRILL_ADMIN_TOKEN": self._token}
+        # The server finds the rehearsal's token in the state file; an environment is shown by more tools than that.
+        environment = {name: value for name, value in os.environ.items() if name != "SNEWS_DRILL_ADMIN_TOKEN"}
         log = self._plan.archive_dir / "server.log"
         self._server = ChildProcess(command, environment=environment, folder=self._plan.archive_dir, log=log)
         self._server_since, self._server_due = time.monotonic(), None
