@@ -7,6 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 
+from snews_drill.messages.times import iso_micro
 from snews_drill.transport import Receipt
 
 #: Gaps that are kept, the newest.
@@ -30,6 +31,13 @@ class HeartbeatGap:
     since_ns: int
     until_ns: int | None
     count: int
+
+    def __str__(self) -> str:
+        missed = f"{self.count} heartbeat{'s' * (self.count != 1)} missed"
+        begin = f"{iso_micro(self.since_ns)[:19]} UTC"
+        if self.until_ns is None:
+            return f"{missed} since {begin}"
+        return f"{missed} from {begin} to {iso_micro(self.until_ns)[:19]} UTC"
 
 
 @dataclass(frozen=True, slots=True)

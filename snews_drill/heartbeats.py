@@ -193,9 +193,11 @@ class HeartbeatSender:
     def __repr__(self) -> str:
         state = self.state
         doing = "running" if state.is_running else "stopped"
+        gaps = self.missed
+        last = f"; {gaps[-1]}" if gaps else ""
         return (
             f"HeartbeatSender({self.detector_name} {state.status} every {self.every:g} s, {doing}: "
-            f"{state.acknowledged} acknowledged, {state.missed} missed)"
+            f"{state.acknowledged} acknowledged, {state.missed} missed{last})"
         )
 
     def _run(

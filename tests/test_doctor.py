@@ -16,6 +16,7 @@ from credential_home import SECRET, Home, make_home
 from kafka_broker import fetch
 from kafka_broker.apache import ApacheKafka
 from kafka_broker.permissions import Permission, may_read, may_write
+from outbox.test_entry import make_entry
 
 from snews_drill.connection import Connection, connect, current_connection
 from snews_drill.credentials import add_credential, test_credential
@@ -23,6 +24,7 @@ from snews_drill.doctor import Diagnosis, Finding, diagnose
 from snews_drill.doctor.exchange import look_at_clock
 from snews_drill.doctor.patient import Echo, Patient
 from snews_drill.errors import NotAuthenticated
+from snews_drill.outbox.folder import OutboxFolder
 from snews_drill.profiles import Profile, Topics
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.broker import EmbeddedBroker
@@ -163,6 +165,16 @@ def test_a_folder_that_others_may_change_is_a_warning(home: Home) -> None:
     diagnosis = diagnose("kafka://127.0.0.1:1", timeout=1.0)
     assert diagnosis["settings"].status == "warning"
     assert f"chmod go-w {home.settings.config_dir}" in diagnosis["settings"].next_step
+
+
+def test_messages_in_the_outbox_are_a_warning(home: Home) -> None:
+    """With their number, and how to look at them."""
+    entry = make_entry()
+    OutboxFolder(home.settings.state_dir).write(entry, is_durable=False)
+    diagnosis = diagnose("kafka://127.0.0.1:1", timeout=1.0)
+    assert diagnosis["settings"].status == "warning"
+    assert "1 message waits in the outbox" in diagnosis["settings"].detail
+    assert "snews-drill outbox list" in diagnosis["settings"].next_step
 
 
 def test_a_file_in_place_of_a_folder(home: Home) -> None:

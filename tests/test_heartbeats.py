@@ -159,6 +159,7 @@ def test_an_outage_is_survived_and_told(settings: DrillSettings, monkeypatch: py
         assert gap.until_ns is None
         assert abs(gap.since_ns - lost_ns) < 1e9
         assert gap.count >= 2
+        assert " heartbeats missed since 20" in repr(sender)
         assert sender.is_running
         assert sender.state.last_error
         before = sender.state.acknowledged
@@ -166,6 +167,9 @@ def test_an_outage_is_survived_and_told(settings: DrillSettings, monkeypatch: py
         stage.make_topics()
         wait_for(lambda: sender.state.acknowledged > before + 2, "heartbeats again")
         assert sender.missed[0].until_ns is not None
+        assert sender.missed[0].since_ns < sender.missed[0].until_ns
+        assert f"; {sender.missed[-1]})" in repr(sender)
+        assert re.match(r"\d+ heartbeats missed from 20\S+ UTC to 20\S+ UTC$", str(sender.missed[0]))
         assert sum(gap.count for gap in sender.missed) == sender.state.missed
         # Those that fell due while one waited in vain are counted too.
         assert sender.state.missed > sender.state.failed

@@ -15,6 +15,7 @@ from snews_drill.errors import DrillError, InvalidMessage, MessageTooLarge, Prob
 
 if TYPE_CHECKING:
     from snews_drill.connection import Connection
+    from snews_drill.heartbeat_log import HeartbeatGap, HeartbeatState
     from snews_drill.heartbeats import HeartbeatSender
     from snews_drill.publisher import SNEWSTiersPublisher
 
@@ -221,17 +222,19 @@ def _send_on(screen: Screen, sender: HeartbeatSender, count: int | None) -> None
             state = sender.state
             if (state.acknowledged, state.missed) != told:
                 told = (state.acknowledged, state.missed)
-                _tell_beat(screen, state)
+                _tell_beat(screen, state, sender.missed)
             if asked.wait(0.05) or (count is not None and state.acknowledged >= count):
                 return
 
 
-def _tell_beat(screen: Screen, state: Any) -> None:
+def _tell_beat(screen: Screen, state: HeartbeatState, gaps: list[HeartbeatGap]) -> None:
     problem = f"; {state.last_error}" if state.missed and state.last_error else ""
     latency = "" if state.last_latency_ms is None else f", the last in {state.last_latency_ms:.1f} ms"
     screen.say(
         f"{clock(time.time_ns())} {state.status}: {state.acknowledged} acknowledged{latency}; {state.missed} missed{problem}"
     )
+    if gaps and gaps[-1].until_ns is not None and gaps[-1].until_ns == state.last_acknowledged_ns:
+        screen.say(f"The heartbeats are back: {gaps[-1]}.", style="yellow")
     screen.emit(
         {
             "status": state.status,
@@ -239,5 +242,6 @@ def _tell_beat(screen: Screen, state: Any) -> None:
             "missed": state.missed,
             "ms": state.last_latency_ms,
             "last_error": state.last_error,
+            "gaps": [{"since_ns": g.since_ns, "until_ns": g.until_ns, "missed": g.count} for g in gaps],
         }
     )

@@ -12,7 +12,10 @@ from pathlib import Path
 from snews_drill.detectors import find_detector
 from snews_drill.doctor.findings import Finding
 from snews_drill.doctor.patient import Patient
+from snews_drill.errors import DrillError
 from snews_drill.names import get_name
+from snews_drill.outbox import Outbox
+from snews_drill.settings import DrillSettings
 from snews_drill.transport import check_private, credentials_for, described, store_path, versions
 
 #: The line of hop-client that this package was made for. Source: pyproject.toml.
@@ -77,8 +80,20 @@ def look_at_settings(patient: Patient) -> Finding:
             f"Others may change {open_to_all[0]}.",
             f"Close it: chmod go-w {open_to_all[0]}",
         )
+    waiting = _waiting(settings)
+    if waiting:
+        return Finding("settings", "warning", waiting, "Look at it with: snews-drill outbox list")
     there = "read" if settings.config_file.exists() else "not there yet, so the defaults hold"
     return Finding("settings", "ok", f"{settings.config_file}: {there}; the folders can be written.")
+
+
+def _waiting(settings: DrillSettings) -> str:
+    try:
+        count = len(Outbox(settings=settings))
+    except DrillError as error:
+        return error.reason
+    waits = f"{count} message{'s wait' if count != 1 else ' waits'}"
+    return f"{waits} in the outbox: no broker acknowledged them." if count else ""
 
 
 def _can_be_written(folder: Path) -> bool:

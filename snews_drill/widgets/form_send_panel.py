@@ -83,8 +83,14 @@ class SendPanel:
 
     def draw_error(self, error: DrillError) -> None:
         """Show what went wrong and what to do next; everything typed stays."""
+        kept = len(getattr(error, "kept", ()))
+        waiting = (
+            note("info", f"{kept} message{'s wait' if kept != 1 else ' waits'} in the outbox: Outbox()")
+            if kept
+            else ""
+        )
         self.outcome.value = (
-            f'<div role="alert">{note("error", error.reason)}'
+            f'<div role="alert">{note("error", error.reason)}{waiting}'
             f'<div class="sd-quiet">Next step: {escaped(error.next_step)}</div></div>'
         )
 

@@ -22,6 +22,7 @@ from snews_drill.errors import (
     UnwritableFile,
 )
 from snews_drill.messages.tiers import DetectorMessage
+from snews_drill.outbox import Outbox
 from snews_drill.publisher import SNEWSTiersPublisher
 from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.settings import DrillSettings
@@ -387,6 +388,8 @@ def test_a_broker_that_is_gone_is_told_and_everything_typed_stays(settings: Dril
         with pytest.raises(DeliveryFailed):
             form.send(timeout=0.5)
         assert "Next step" in outcome(form)
+        assert "1 message waits in the outbox" in outcome(form)
+        assert [entry.tier for entry in Outbox(settings=settings)] == ["CoincidenceTier"]
         assert form.values == {**typed, "p_val": 0.06}
         identifier = form.preview()[0]["_id"]
         assert not form._flow.panel.send_button.disabled
@@ -395,6 +398,7 @@ def test_a_broker_that_is_gone_is_told_and_everything_typed_stays(settings: Dril
         wait_for(lambda: _sends(form), "the broker to take it", timeout=20)
         assert form.preview()[0]["_id"] == identifier
         assert "acknowledged" in outcome(form)
+        assert Outbox(settings=settings).entries == []
 
 
 def _sends(form: MessageForm) -> bool:
