@@ -188,6 +188,9 @@ def test_serve_refuses_what_makes_no_sense(invoke: Invoke, tmp_path: Path) -> No
     missing = invoke("serve", "--broker", NOBODY, "--admin-token-file", str(tmp_path / "none"), "--json")
     assert missing.json["error"]["kind"] == "UnreadableFile"
     assert "cannot begin" in invoke("serve", "--broker", NOBODY, "--topics-prefix", "a/b").err
+    assert "one server" in invoke("serve", "--standby", "myschool.servers").err
+    for name in ("a b", "..", "", "snews.alert-firedrill", "x" * 201):
+        assert "name of a standby group" in invoke("serve", "--broker", NOBODY, "--standby", name).err
 
 
 def test_subscribe_says_when_too_few_came(invoke: Invoke) -> None:

@@ -66,6 +66,16 @@ def test_a_log_tells_only_what_changed() -> None:
     assert [line[9:] for line in log_lines(_SHOWN, waiting)] == ["waiting: The broker does not answer."]
 
 
+def test_who_stands_by_says_so() -> None:
+    """On the screen and in the log, where a takeover is a line of its own; a server alone says nothing of it."""
+    by, active = (replace(_SHOWN, status=replace(_STATUS, role=role)) for role in ("standing by", "active"))
+    assert "listening, standing by" in _text(status_screen(by, 61 * 10**9))
+    assert "standing by" not in _text(status_screen(_SHOWN, 61 * 10**9))
+    (line,) = log_lines(by, active)
+    assert line.endswith("listening, active")
+    assert active.to_dict()["role"] == "active"
+
+
 def test_json_of_a_status_says_whether_it_listens() -> None:
     assert _SHOWN.to_dict()["ok"] is True
     assert replace(_SHOWN, status=replace(_STATUS, state="waiting")).to_dict()["ok"] is False
