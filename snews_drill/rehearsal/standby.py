@@ -189,7 +189,8 @@ class StandbyGroup:
         if self._has_more:
             timeout = 0
         # Wait where the next thing must come from: records, or what the order topic says of them.
-        is_idle = self.is_active and not self._is_in_flight and self._order.is_followed
+        is_done = self._order.is_followed and not self._order.held_bytes
+        is_idle = self.is_active and not self._is_in_flight and is_done
         is_for_records = (is_idle and not self._needs_confirmation) or self._order.is_waiting
         self._observe(timeout if is_for_records else 0)
         if self.is_active and not self._is_in_flight:
