@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -217,10 +217,12 @@ class Order:
         counts = isinstance(entry, Turn) and self._is_of_term(entry)
         self._said.append((offset, self.term, entry if counts and isinstance(entry, Turn) else None))
         if counts and isinstance(entry, Turn):
+            self._named_ns = max(entry.time_ns, self._named_ns + 1)
             for run in entry.runs:
                 place = (run.topic, run.partition)
-                self._named[place] = max(self._named.get(place, 0), run.end)
-            self._named_ns = max(self._named_ns, entry.time_ns + sum(_length(run) for run in entry.runs))
+                first = self._named.get(place, run.first)
+                self._named[place] = max(first, run.end)
+                self._named_ns += max(run.end - first, 0)
         return counts
 
     def _is_of_term(self, turn: Turn) -> bool:
@@ -268,26 +270,33 @@ class Order:
         return None
 
     def _do(self, offset: int, term: int | None, turn: Turn) -> Step:
-        taken, records = dict(self._progress.taken), []
+        # Whatever the clocks of two servers say: time does not run backwards.
+        time_ns = max(turn.time_ns, self._progress.time_ns + 1)
+        taken, records, end_ns = dict(self._progress.taken), [], time_ns
         for run in turn.runs:
             key, place = f"{run.topic} {run.partition}", (run.topic, run.partition)
             held = self._held.get(place, deque())
+            # What came before and nobody named is taken too; only where the order topic begins it is left out.
+            first = taken.get(key, run.first)
             while held and held[0].offset < run.end:
                 record = held.popleft()
                 self._held_size -= _size(record)
-                if record.offset >= run.first:
+                if record.offset >= first:
                     records.append(record)
-            taken[key] = max(taken.get(key, 0), run.end)
-        # Whatever the clocks of two servers say: time does not run backwards.
-        time_ns = max(turn.time_ns, self._progress.time_ns + 1)
+            taken[key] = max(first, run.end)
+            end_ns += max(run.end - first, 0)
         self._progress = Progress(
             position=offset + 1,
             term=term,
             taken=taken,
-            time_ns=time_ns + sum(_length(run) for run in turn.runs),
+            time_ns=end_ns,
             expired_ns=time_ns if turn.is_expiry else self._progress.expired_ns,
         )
         return Step(tuple(records), turn.model_copy(update={"time_ns": time_ns}), self._progress)
+
+    def _unnamed(self, place: Place) -> Iterator[Record]:
+        named = self._named.get(place, 0)
+        return (record for record in self._held[place] if record.offset >= named)
 
     def propose(self, now_ns: int, *, is_expiry: bool = False, is_needed: bool = False) -> Turn | None:
         """Return a turn with the records that nobody has named yet, by the time they were written; None if there are none.
@@ -303,9 +312,7 @@ class Order:
         is_needed
             Whether a turn without records is wanted, to see that it still counts.
         """
-        waiting = (
-            (r for r in held if r.offset >= self._named.get(place, 0)) for place, held in self._held.items()
-        )
+        waiting = (self._unnamed(place) for place in self._held)
         by_time = heapq.merge(*waiting, key=lambda r: r.timestamp_ms)
         runs: list[Run] = []
         for record in itertools.islice(by_time, MAX_TURN):
@@ -319,10 +326,6 @@ class Order:
             return None
         time_ns = max(now_ns, self._named_ns + 1)
         return Turn(term=self.term, time_ns=time_ns, runs=tuple(runs), is_expiry=is_expiry)
-
-
-def _length(run: Run) -> int:
-    return max(run.end - run.first, 0)
 
 
 def _size(record: Record) -> int:
