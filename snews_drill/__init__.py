@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from snews_drill.connection import Connection, connect, current_connection
+    from snews_drill.drill.after_action import AfterActionReport, after_action
     from snews_drill.drill.rehearse import RehearsalReport, rehearse
     from snews_drill.heartbeats import HeartbeatSender
     from snews_drill.messages.alert import Alert
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AfterActionReport",
     "Alert",
     "Connection",
     "HeartbeatSender",
@@ -31,6 +33,7 @@ __all__ = [
     "RehearsalReport",
     "SNEWSTiersPublisher",
     "Subscriber",
+    "after_action",
     "connect",
     "current_connection",
     "display_heartbeats",
@@ -44,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AfterActionReport": "drill.after_action",
     "Alert": "messages.alert",
     "Connection": "connection",
     "HeartbeatSender": "heartbeats",
@@ -51,6 +55,7 @@ _HOMES = {
     "RehearsalReport": "drill.rehearse",
     "SNEWSTiersPublisher": "publisher",
     "Subscriber": "subscriber",
+    "after_action": "drill.after_action",
     "connect": "connection",
     "current_connection": "connection",
     "display_heartbeats": "remote",

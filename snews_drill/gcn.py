@@ -1,7 +1,7 @@
 """An alert in the form of a NASA GCN notice.
 
 The form is the SNEWS2 coincidence notice that SNEWS has proposed for GCN (gcn/notices/snews2/coincidence in
-the repository nasa-gcn/gcn-schema, pull request 352, as of 2026-06-28). Nothing here sends anything; a notice
+the repository nasa-gcn/gcn-schema, pull request 352, as of 2026-06-28, still open). Nothing here sends anything; a notice
 made from a drill always says `"alert_tense": "test"`.
 """
 

@@ -169,6 +169,8 @@ class DetectorReport:
         The first alert that names it; "" if none.
     alert_latency_ms : float or None
         From the sending of the observation to the first alert after it that names the detector, ms.
+    is_in_alert : bool
+        Whether an alert names the detector after its newest observation.
     caused_alert : bool
         Whether that alert came because of it; if not, it waited for another detector.
     retractions : int
@@ -206,6 +208,7 @@ class DetectorReport:
     alerts: int = 0
     first_alert_id: str = ""
     alert_latency_ms: float | None = None
+    is_in_alert: bool = False
     caused_alert: bool = False
     retractions: int = 0
     retracted_ns: int | None = None

@@ -160,7 +160,7 @@ def _about_observation(row: DetectorReport) -> list[str]:
     said = []
     if not row.alerts:
         said.append("Its observation is in no alert: no other detector's lies within 10 s of it.")
-    elif row.alert_latency_ms is None and not row.retractions:
+    elif not row.is_in_alert and not row.retractions:
         said.append("Its newest observation is in no alert.")
     if row.offset_ms is not None and abs(row.offset_ms) > FAR_OFFSET_MS:
         side = "later" if row.offset_ms > 0 else "earlier"

@@ -140,6 +140,7 @@ def _with_observation(
         observation_latency_ms=(newest.received_ns - newest.sent_ns) / 1e6,
         offset_ms=times.offset_ms(newest),
         alert_latency_ms=latency,
+        is_in_alert=answer is not None,
         caused_alert=answer is not None and answer.decided_ns == newest.received_ns,
     )
 

@@ -81,9 +81,9 @@ def said(**known: object) -> list[str]:
         ({"heartbeat_latency_p50_ms": -250.0}, "250 ms ahead"),
         ({"heartbeat_latency_p50_ms": 9000.0}, "9.0 s after they were sent"),
         ({"observations": 1, "alerts": 0}, "in no alert"),
-        ({"observations": 1, "alerts": 2, "alert_latency_ms": None}, "newest observation is in no alert"),
-        ({"observations": 1, "alerts": 1, "alert_latency_ms": 5.0, "offset_ms": -8.0}, "8 ms earlier"),
-        ({"observations": 1, "alerts": 1, "alert_latency_ms": 5.0, "on_share": 0.0}, "said OFF"),
+        ({"observations": 1, "alerts": 2, "is_in_alert": False}, "newest observation is in no alert"),
+        ({"observations": 1, "alerts": 1, "is_in_alert": True, "offset_ms": -8.0}, "8 ms earlier"),
+        ({"observations": 1, "alerts": 1, "is_in_alert": True, "on_share": 0.0}, "said OFF"),
     ],
 )
 def test_what_stands_out_is_remarked(known: dict[str, object], word: str) -> None:
@@ -93,7 +93,7 @@ def test_what_stands_out_is_remarked(known: dict[str, object], word: str) -> Non
 def test_a_detector_that_did_its_part_gets_no_remark() -> None:
     assert (
         said(
-            observations=1, alerts=3, alert_latency_ms=5.0, offset_ms=0.4, on_share=1.0,
+            observations=1, alerts=3, is_in_alert=True, offset_ms=0.4, on_share=1.0,
             heartbeat_interval_sec=10.0, heartbeat_gap_sec=11.0, heartbeat_latency_p50_ms=3.0,
         )
         == []
