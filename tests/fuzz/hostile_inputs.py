@@ -12,6 +12,7 @@ import pickletools
 import random
 import re
 import string
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -340,7 +341,7 @@ def hostile_input(kind: str, seed: int, number: int) -> bytes:
 
 def spoiled(kind: str, sample: Any, chance: random.Random) -> bytes:
     """Return a sample, spoiled."""
-    if chance.random() < 0.002:
+    if chance.random() < 0.0005:
         return chance.choice(_ENORMOUS)(chance)
     if isinstance(sample, dict):
         raw = _write_object(kind, _spoiled_object(sample, chance), chance)
@@ -494,8 +495,10 @@ def _spoiled_pickle(raw: bytes, chance: random.Random) -> bytes:
     others = _opcodes(chance.choice([p for p in samples()["pickle"] if p[:1] == b"\x80"]))
     for _ in range(chance.choice((1, 1, 2, 4))):
         place = chance.randrange(len(parts) + 1)
-        step = chance.randrange(5)
-        if step == 0 and place < len(parts):
+        step = chance.randrange(9)
+        if step >= 5:
+            _change_operand(parts, chance)
+        elif step == 0 and place < len(parts):
             del parts[place]
         elif step == 1 and place < len(parts):
             parts[place:place] = [parts[place]] * chance.choice((1, 2, 1_000))
@@ -508,6 +511,19 @@ def _spoiled_pickle(raw: bytes, chance: random.Random) -> bytes:
             place = min(place, len(parts) - 1)
             parts[place], parts[other] = parts[other], parts[place]
     return b"".join(parts)
+
+
+def _change_operand(parts: list[bytes], chance: random.Random) -> None:
+    """Let an opcode that pushes a text or a number push another one."""
+    values = [number for number, part in enumerate(parts) if part[:1] in (b"\x8c", b"X", b"G", b"K", b"N")]
+    if not values:
+        return
+    if chance.random() < 0.7:
+        text = chance.choice((*STEERING, *TIMES)).encode("utf-8", "surrogatepass")
+        parts[chance.choice(values)] = b"X" + struct.pack("<I", len(text)) + text
+    else:
+        numbers = (0.0, -0.0, 0.5, 1.0, 5e-324, 1.7e308, float("inf"), float("nan"))
+        parts[chance.choice(values)] = b"G" + struct.pack(">d", chance.choice(numbers))
 
 
 _OPCODE_PIECES = (
