@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -152,13 +153,13 @@ def _from_file(path: Path) -> tuple[Alert | None, dict[str, Any]]:
     from snews_drill.errors import UnreadableFile, UnreadableRecord
     from snews_drill.publisher import read_json_object
     from snews_drill.wire.alerts import decode_alert
-    from snews_drill.wire.json_text import dump_json
 
     content = read_json_object(path)
     if "detector_names" not in content:
         return None, content
     try:
-        return decode_alert(dump_json(content)), {}
+        # Older servers write NaN for a mean that they do not know: the reader of alerts takes it as null.
+        return decode_alert(json.dumps(content).encode()), {}
     except UnreadableRecord as error:
         raise UnreadableFile(
             f"{path} holds no alert: {error.reason}",

@@ -25,6 +25,9 @@ from snews_drill.widgets.sky_view import SkyView
 #: Seconds between two drawings.
 _DRAW_EVERY_SEC = 0.5
 
+#: Alerts in memory: more than its table ever shows; a room is open for days.
+_MAX_ALERTS = 2_000
+
 _WITHOUT_RIGHTS = (
     "Without rights: announce, freeze, open and reset will be refused. Put the instructor's token into "
     "SNEWS_DRILL_ADMIN_TOKEN, restart the kernel and connect again."
@@ -62,7 +65,7 @@ class ControlRoom(Shown):
 
     def __init__(self, connection: Connection | None = None) -> None:
         self.desk = ControlDesk(connection)
-        self._subscriber = Subscriber(connection=self.desk.connection)
+        self._subscriber = Subscriber(connection=self.desk.connection, max_alerts=_MAX_ALERTS)
         self.alerts = AlertTable(self._subscriber)
         self.sky = SkyView(self._subscriber)
         self.report: object = None

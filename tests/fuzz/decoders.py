@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import html.parser
 import json
 import os
@@ -17,9 +18,12 @@ from snews_drill.alert_table import alerts_to_dataframe
 from snews_drill.bookmark import Bookmark
 from snews_drill.cli.alert_panel import AlertLines, alert_panel
 from snews_drill.cli.arguments_file import read_arguments
+from snews_drill.cli.locating import _from_file
 from snews_drill.cli.text import to_json
 from snews_drill.cli.text import visible as terminal_text
 from snews_drill.connection import Connection
+from snews_drill.drill.after_action.problems import record_problems
+from snews_drill.drill.drill_picture import PictureMaker
 from snews_drill.drill.scenarios import load_scenario
 from snews_drill.errors import DrillError, InvalidMessage, UnreadableRecord
 from snews_drill.gcn import alert_to_gcn
@@ -30,14 +34,19 @@ from snews_drill.messages.alert_html import alert_to_html
 from snews_drill.messages.checks import check_times
 from snews_drill.messages.commands import Command
 from snews_drill.messages.visible import visible, visible_json
+from snews_drill.outbox.entry import OutboxEntry
 from snews_drill.profiles import get_profile
 from snews_drill.publisher import SNEWSTiersPublisher
+from snews_drill.rehearsal.archive import ArchivedRecord
 from snews_drill.rehearsal.contacts import load_contacts
 from snews_drill.rehearsal.state import RehearsalState, read_state
 from snews_drill.settings import DrillSettings, load_settings
+from snews_drill.sky import localize
 from snews_drill.transport import Transport
 from snews_drill.widgets.alert_export import save_alerts
 from snews_drill.widgets.alert_rows import alert_details, alert_to_row
+from snews_drill.widgets.control_roster import roster_html
+from snews_drill.widgets.control_timeline import timeline_html
 from snews_drill.widgets.form_reading import (
     extra_text,
     read_count,
@@ -124,6 +133,54 @@ def _same_refusal(raw: bytes, kind: type[DrillError]) -> None:
         except kind:
             continue
         raise AssertionError(f"accepted with the header {header!r}, refused with 'json'")
+
+
+class ControlRoomViews:
+    """What the control room makes of whatever lies on the topics: one picture, fed with everything."""
+
+    def __init__(self) -> None:
+        self._maker = PictureMaker()
+        self._count = 0
+
+    def read(self, raw: bytes) -> None:
+        """Take a message, a reply or an alert into the picture, as the monitor does, and draw it now and then."""
+        try:
+            value: Any = decode_record(raw, "json").value
+        except DrillError as refusal:
+            self._maker.take_unreadable(visible(refusal.reason, 300), NOW_NS)
+            self._maker.take_alert(decode_alert(raw), NOW_NS)
+        else:
+            take = self._maker.take_reply if isinstance(value, Command) else self._maker.take_message
+            take(value, NOW_NS)
+        self._count += 1
+        if self._count % 20 == 1:
+            picture = self._maker.picture()
+            check_html(roster_html(picture, (), NOW_NS), drawn=True)
+            check_html(timeline_html(picture), drawn=True)
+
+
+def read_report(raw: bytes) -> None:
+    """A record that the archive kept though nobody could use it: whose it may be, in the report's words."""
+    outcome = "unreadable"
+    try:
+        decode_record(raw, "json")
+    except DrillError as refusal:
+        reason = refusal.reason
+    else:
+        outcome, reason = "refused", "It is too old."
+    kept = ArchivedRecord("", "topic", 0, 0, 0, NOW_NS, outcome, "", "", "", reason, raw)
+    for problem in record_problems([kept]):
+        check_plain(str(problem.text))
+
+
+def read_entry(raw: bytes) -> None:
+    """A message that waits in the outbox."""
+    # Whoever can change the file can make its checksum fit.
+    head = b"snews_drill-outbox-1 " + hashlib.sha256(raw).hexdigest().encode()
+    entry = OutboxEntry.from_bytes(head + b"\n" + raw)
+    assert OutboxEntry.from_bytes(entry.to_bytes()) == entry
+    entry.problems(now_ns=NOW_NS)
+    check_plain(terminal_text(entry.reason))
 
 
 def read_pickle(raw: bytes) -> None:
@@ -225,6 +282,43 @@ def check_plain(text: str) -> None:
     text.encode("utf-8")
 
 
+#: What the timeline is drawn with.
+_GRAPHICS_TAGS = frozenset(
+    {"svg", "g", "line", "rect", "circle", "path", "text", "title", "polygon", "tspan", "i", "p", "time"}
+)
+_GRAPHICS_ATTRIBUTES = frozenset(
+    {
+        "viewbox",
+        "width",
+        "height",
+        "x",
+        "y",
+        "x1",
+        "x2",
+        "y1",
+        "y2",
+        "cx",
+        "cy",
+        "r",
+        "d",
+        "points",
+        "fill",
+        "stroke",
+    }
+    | {
+        "stroke-width",
+        "text-anchor",
+        "font-size",
+        "aria-label",
+        "preserveaspectratio",
+        "transform",
+        "opacity",
+        "rx",
+    }
+    | {"dominant-baseline", "tabindex", "focusable", "stroke-dasharray", "fill-opacity", "xmlns", "datetime"}
+)
+
+
 class _Elements(html.parser.HTMLParser):
     """Collects what a browser would see in HTML."""
 
@@ -254,13 +348,14 @@ class _Elements(html.parser.HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
+        self.tags, self.attributes = self._HARMLESS_TAGS, self._HARMLESS_ATTRIBUTES
         self.strange: list[str] = []
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self._HARMLESS_TAGS:
+        if tag not in self.tags:
             self.strange.append(tag)
-        self.strange += [f"{tag} {name}" for name, _ in attrs if name not in self._HARMLESS_ATTRIBUTES]
+        self.strange += [f"{tag} {name}" for name, _ in attrs if name not in self.attributes]
 
     def handle_comment(self, data: str) -> None:
         self.strange.append(f"comment {data}")
@@ -278,9 +373,12 @@ class _Elements(html.parser.HTMLParser):
         self.text.append(data)
 
 
-def check_html(text: str) -> None:
+def check_html(text: str, *, drawn: bool = False) -> None:
     """Insist that HTML holds only the elements that our views make, and text that steers nothing."""
     elements = _Elements()
+    if drawn:
+        elements.tags |= _GRAPHICS_TAGS
+        elements.attributes |= _GRAPHICS_ATTRIBUTES
     elements.feed(text)
     elements.close()
     assert not elements.strange, elements.strange[:5]
@@ -346,6 +444,12 @@ class Files:
         path = self._written(self._folder / "topics.toml", raw)
         get_profile(f"kafka://localhost:9092?topics={path}")
 
+    def saved_alert(self, raw: bytes) -> None:
+        """An alert that was saved, or times by name, as `snews-drill localize FILE` reads them."""
+        alert, times = _from_file(self._written(self._folder / "saved.json", raw))
+        found = localize(alert if alert is not None else times, nside=8)
+        json.dumps(found.to_dict(), allow_nan=False)
+
     def arguments(self, raw: bytes) -> None:
         """A message or a publisher's arguments, as `snews-drill publish FILE` and `from_json` read them."""
         path = self._written(self._folder / "message.json", raw)
@@ -410,6 +514,10 @@ def all_decoders(folder: Path) -> dict[str, Decoder]:
         "json": read_json,
         "alert": views.read,
         "alert table": read_table,
+        "control room": ControlRoomViews().read,
+        "report": read_report,
+        "outbox": read_entry,
+        "saved alert": files.saved_alert,
         "scenario": files.scenario,
         "state": files.state,
         "state file": files.state_file,

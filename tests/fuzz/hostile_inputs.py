@@ -22,10 +22,11 @@ from typing import Any
 
 from snews_drill.detectors import find_detector
 from snews_drill.messages.commands import Command, CommandName
-from snews_drill.messages.tiers import Tier
+from snews_drill.messages.tiers import CoincidenceTier, Tier
+from snews_drill.outbox.entry import OutboxEntry, identify
 from snews_drill.rehearsal.processes import ProcessMark
 from snews_drill.rehearsal.state import RehearsalState
-from snews_drill.wire.dialects import DIALECTS
+from snews_drill.wire.dialects import DIALECTS, decode_record
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -243,6 +244,27 @@ def _state() -> dict[str, Any]:
     return json.loads(state.to_json())
 
 
+def _entry() -> dict[str, Any]:
+    dialect, _, raw = next(_messages())
+    message = decode_record(raw, "json").value
+    assert isinstance(message, CoincidenceTier)
+    entry = OutboxEntry(
+        id=identify("127.0.0.1:9092", "snews.experiments-firedrill", message),
+        profile="rehearsal",
+        broker="127.0.0.1:9092",
+        topic="snews.experiments-firedrill",
+        dialect=dialect,
+        is_live=False,
+        content=raw,
+        content_format="json",
+        kept_ns=_NOW_NS,
+        tried_ns=_NOW_NS,
+        attempts=1,
+        failure="The broker did not answer.",
+    )
+    return json.loads(entry.model_dump_json())
+
+
 _BOOKMARK: dict[str, Any] = {
     "version": 1,
     "broker": "rehearsal",
@@ -312,6 +334,10 @@ def samples() -> dict[str, tuple[Any, ...]]:
         "json": (*objects, *_alerts(), *stored),
         "alert": tuple(_alerts()),
         "alert table": tuple(_alerts()),
+        "control room": (*objects, *_alerts(), *_alerts(), *pickles),
+        "report": (*objects, *pickles, *stored),
+        "outbox": (_entry(),),
+        "saved alert": (*_alerts(), {"JUNO": "2023-02-07T12:00:00", "LVD": "2023-02-07T12:00:00.1"}),
         "scenario": tuple(scenarios),
         "state": (_state(),),
         "state file": (_state(),),
