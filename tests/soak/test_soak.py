@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import platform
@@ -30,12 +31,7 @@ from snews_drill.settings import DrillSettings
 from snews_drill.transport import Receipt
 from snews_drill.wire.payload import Payload
 
-pytestmark = [
-    pytest.mark.soak,
-    # jupyter_client leaves its event loop and the loop's sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.soak
 
 ALERTS_PER_SEC = 20
 WARM_UP_SEC = 60.0
@@ -52,50 +48,59 @@ class Kernel:
     """A real kernel; what it sends to a browser is counted and thrown away."""
 
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
-        from jupyter_client.manager import KernelManager
-
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(folder), env=environ)
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
         self.comm: Counter[str] = Counter()
-        self._stop = threading.Event()
         self._texts: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, name="soak kernel reader", daemon=True)
-        self._reader.start()
+        # A loop of our own: the one that jupyter_client makes for itself is never closed.
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="soak kernel reader", daemon=True)
+        self._thread.start()
+        self._call(self._open(folder, environ), 90)
 
     @property
     def pid(self) -> int:
         """Its process."""
-        return int(self.manager.provisioner.process.pid)
+        return int(self._manager.provisioner.process.pid)
 
     def run(self, source: str, timeout: float = 60.0) -> str:
         """Run a cell and return what it printed; raise if it failed."""
         while not self._texts.empty():
             self._texts.get_nowait()
-        reply = self.client.execute(source, reply=True, timeout=timeout)
+        reply = self._call(self._client.execute(source, reply=True, timeout=timeout), timeout + 5)
         content: Any = reply["content"]
         assert content["status"] == "ok", "\n".join(content.get("traceback", [content.get("ename", "?")]))
-        try:
-            return self._texts.get(timeout=5) if "print(" in source else ""
-        except queue.Empty:
-            return ""
+        return self._texts.get(timeout=20) if "print(" in source else ""
 
     def stop(self) -> None:
         """End it."""
-        self._stop.set()
-        self._reader.join(10)
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-        self.manager.cleanup_resources()
+        try:
+            self._call(self._close(), 30)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+            self._loop.close()
 
-    def _read(self) -> None:
-        while not self._stop.is_set():
-            try:
-                message = self.client.get_iopub_msg(timeout=0.5)
-            except queue.Empty:
-                continue
+    def _call(self, work: Any, timeout: float) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    async def _open(self, folder: Path, environ: dict[str, str]) -> None:
+        from jupyter_client.manager import AsyncKernelManager
+
+        self._manager: Any = AsyncKernelManager(kernel_name="python3")
+        await self._manager.start_kernel(cwd=str(folder), env=environ)
+        self._client: Any = self._manager.client()
+        self._client.start_channels(hb=False)
+        await self._client.wait_for_ready(timeout=80)
+        self._reading = asyncio.ensure_future(self._read())
+
+    async def _close(self) -> None:
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+        self._client.stop_channels()
+        await self._manager.shutdown_kernel(now=True)
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._client.iopub_channel.get_msg(timeout=None)
             kind = message["header"]["msg_type"]
             if kind.startswith("comm_"):
                 self.comm["messages"] += 1
@@ -168,7 +173,7 @@ def test_soak(settings: DrillSettings, tmp_path: Path, request: pytest.FixtureRe
         pace.stop()
         heard_file = tmp_path / "heard.txt"
         expected = pace.count - 1  # the first observation alone is no coincidence
-        wait_for(lambda: len(_heard(heard_file)) >= expected, f"{expected} alerts", timeout=30)
+        wait_for(lambda: len(_heard(heard_file)) >= expected, f"{expected} alerts", timeout=120)
         sampler.stop()
         counted = kernel.run(STATE).split()
         comm = dict(kernel.comm)

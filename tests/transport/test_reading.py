@@ -260,3 +260,24 @@ def test_frozen_broker_delays_and_loses_nothing(stand: Stand) -> None:
     assert [r.value for r in read_until(reader, 1, timeout=20)] == [b"b"]
     reader.close()
     transport.close()
+
+
+def test_a_record_that_was_not_yet_there_is_asked_for_again(transport: Transport, topic: str) -> None:
+    """Of two that were written at the same moment the embedded broker may show the second one first."""
+    send(transport, topic, b"a", b"b", b"c")
+    reader = transport.open_reader([topic], start={(topic, 0): 2})
+    reader._positions[topic, 0] = 0  # as if the two before it had not been handed over
+    assert [record.value for record in read_until(reader, 3)] == [b"a", b"b", b"c"]
+    reader.close()
+
+
+def test_a_number_that_is_left_out_for_good_is_not_waited_for_without_end(
+    transport: Transport, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a transaction."""
+    monkeypatch.setattr("snews_drill.transport.reading._GAP_PATIENCE_SEC", 0.0)
+    send(transport, topic, b"a", b"b", b"c")
+    reader = transport.open_reader([topic], start={(topic, 0): 2})
+    reader._positions[topic, 0] = 0
+    assert [record.value for record in read_until(reader, 1)] == [b"c"]
+    reader.close()
