@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 
 _LOG = logging.getLogger("snews_drill.widgets")
+
+#: After a drawing follows a pause at least this many times as long, but none longer than so many seconds.
+_REST, _LONGEST_PAUSE_SEC = 5.0, 10.0
 
 
 class Refresher:
@@ -69,8 +73,10 @@ class Refresher:
 
     def _run(self, ended: threading.Event) -> None:
         while not ended.is_set():
+            begun = time.monotonic()
             self._draw_once()
-            ended.wait(self._every)
+            # A view that is dear to draw, or a machine that is busy, must not take the time of those who receive.
+            ended.wait(min(max(self._every, _REST * (time.monotonic() - begun)), _LONGEST_PAUSE_SEC))
 
     def _draw_once(self) -> None:
         try:
