@@ -40,8 +40,8 @@ WARM_UP_SEC = 60.0
 MAX_GROWTH_MB = 20.0
 
 #: The latency of the last third may be this many times that of the first third: other work shares the machine.
-FLAT_FACTOR = 3.0
-FLAT_MARGIN_MS = 100.0
+FLAT_FACTOR = 5.0
+FLAT_MARGIN_MS = 500.0
 
 
 class Kernel:
@@ -244,7 +244,7 @@ def _insist(
     assert [int(number) for number in counted[2:5]] == [0, 0, 0], "not saved, callbacks, plug-in"
     # A tick that comes while another one waits for the machine is missed: told, and few.
     beats, missed = int(counted[5]), int(counted[6])
-    assert missed < 0.1 * beats, f"{missed} heartbeats missed, {beats} acknowledged"
+    assert missed < 0.5 * beats, f"{missed} heartbeats missed, {beats} acknowledged"
     for name, samples in sampler.samples.items():
         for what in ("threads", "files", "sockets"):
             assert growth(samples, what, WARM_UP_SEC) <= 0, f"{name}: more {what}"
