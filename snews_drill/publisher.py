@@ -155,10 +155,8 @@ class SNEWSTiersPublisher:
         self._build(time.time_ns())
         if not verbose:
             return
-        for tier in self.tiernames:
-            print(f"Message Generated for {tier}")
-        if not self.tiernames:
-            print("No valid message is created! Check your input and try again!")
+        told = [f"Message Generated for {tier}" for tier in self.tiernames]
+        print("\n".join(told or ["No valid message is created! Check your input and try again!"]))
 
     @property
     def dialect(self) -> Dialect:
