@@ -14,6 +14,7 @@ from snews_drill.html_views import connection_html
 from snews_drill.names import get_name
 from snews_drill.profiles import Profile, Topics, chosen_profile
 from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal, server_command
+from snews_drill.rehearsal.presence import LifeWatch
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import (
     Credential,
@@ -63,6 +64,7 @@ class Connection:
         self._settings = settings
         self._is_closed = False
         self._told: set[str] = set()
+        self._life_watch = LifeWatch()
 
     @property
     def credential(self) -> Credential | None:
@@ -127,7 +129,9 @@ class Connection:
         On a live profile the first message to each topic is preceded by a line on standard error that says where it goes.
         """
         self._say_where(topic)
-        return self._transport.send(topic, payloads, timeout=timeout, is_cancelled=is_cancelled)
+        outcomes = self._transport.send(topic, payloads, timeout=timeout, is_cancelled=is_cancelled)
+        self._life_watch.note(self._instance(), has_written=any(isinstance(o, Receipt) for o in outcomes))
+        return outcomes
 
     def note_told(self, topic: str) -> None:
         """Note that the user was told of writing to this topic, so that `send` need not say it."""
@@ -175,9 +179,7 @@ class Connection:
         return state.problem if state is not None else ""
 
     def _instance(self) -> str | None:
-        if self.rehearsal is None:
-            return None
-        state = self.rehearsal.current_state()
+        state = self.rehearsal.current_state() if self.rehearsal is not None else None
         return state.instance if state is not None else None
 
     def check(self, *, timeout: float = 5.0) -> None:
@@ -190,8 +192,7 @@ class Connection:
 
     def make_topics(self, *, timeout: float = 10.0) -> None:
         """Make the profile's topics, on a broker of your own; those that exist are left alone."""
-        names = (*self.profile.firedrill.names(), *self.profile.test.names())
-        self._transport.create_topics(names, timeout=timeout)
+        self._transport.create_topics(_all_topics(self.profile), timeout=timeout)
 
     def close(self) -> None:
         """Give back what it holds. May be called twice."""

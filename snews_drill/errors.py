@@ -237,7 +237,17 @@ class NotAuthorised(DrillError):
 
 
 class ArchiveError(DrillError):
-    """The drill server's archive cannot be read or written."""
+    """The drill server's archive cannot be read or written.
+
+    Attributes
+    ----------
+    is_passing : bool
+        Whether it may heal without help, as a full disk does when there is room again.
+    """
+
+    def __init__(self, reason: str, *, next_step: str, is_passing: bool = False) -> None:
+        super().__init__(reason, next_step=next_step)
+        self.is_passing = is_passing
 
 
 class PluginError(DrillError):

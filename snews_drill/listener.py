@@ -151,6 +151,11 @@ class Listener:
             self._is_settled.set()
             while not self._stop.is_set():
                 records = reader.read(timeout=_SLICE_SEC)
+                if reader.life != self._life:
+                    self._life = reader.life
+                    self._inbox.note(
+                        "The broker was started anew, without its records; they are read from its beginning."
+                    )
                 if reader.down_since != down_since:
                     down_since = reader.down_since
                     self._note_outage(down_since)

@@ -41,6 +41,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hostile-records", type=int, default=100_000, help="how many records the fuzz suite tries"
     )
     parser.addoption("--hostile-seed", type=int, default=1, help="which ones")
+    parser.addoption(
+        "--fault-seeds",
+        metavar="N",
+        type=int,
+        default=8,
+        help="how many storms of the fault suite on the embedded broker (8); the other parts have their own number",
+    )
+    parser.addoption(
+        "--fault-first-seed",
+        metavar="SEED",
+        type=int,
+        default=1,
+        help="the first seed of the fault suite (1)",
+    )
 
 
 @pytest.fixture(scope="session")

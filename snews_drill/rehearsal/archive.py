@@ -131,6 +131,23 @@ class Archive(ArchiveFile):
             ),
         )
 
+    def has_later_copy(self, held: HeldObservation) -> bool:
+        """Tell whether the same observation was kept before, sent later, whether or not it was taken back since."""
+        rows = self._query(
+            "SELECT 1 FROM observations WHERE detector = ? AND message_id = ? AND neutrino_time_ns = ? AND p_val IS ?"
+            " AND exercise = ? AND is_test = ? AND sent_time_ns > ? LIMIT 1",
+            (
+                held.detector,
+                held.message_id,
+                held.neutrino_time_ns,
+                held.p_val,
+                held.exercise,
+                held.is_test,
+                held.sent_time_ns,
+            ),
+        )
+        return bool(rows)
+
     def withdraw_observation(
         self,
         exercise: str,
@@ -255,6 +272,15 @@ class Archive(ArchiveFile):
             ),
         )
         return cursor.rowcount > 0
+
+    def send_again(self, *, limit: int) -> int:
+        """Have the newest alerts sent once more, in their order; return how many there are."""
+        cursor = self._database.execute(
+            "UPDATE outgoing SET sent_ns = NULL WHERE number IN (SELECT number FROM outgoing WHERE kind = 'alert'"
+            " ORDER BY number DESC LIMIT ?)",
+            (limit,),
+        )
+        return cursor.rowcount
 
     def has_alert(self, topic: str, message_id: str) -> bool:
         """Tell whether an alert of that id was decided before."""

@@ -89,6 +89,7 @@ class ArchiveFile:
             next_step="Move the file away; a new one is made at the next start."
             if is_damaged
             else "Free some disk space or make the folder writable; the server goes on by itself.",
+            is_passing=not is_damaged,
         )
 
     @contextmanager

@@ -103,6 +103,26 @@ class Exercise:
                 if before[is_test].get((time_ns, detector)) != number:
                     self._archive.set_group(self.name, number, detector, time_ns, is_test=is_test)
 
+    def is_late_copy(self, message: CoincidenceTier, *, key: str, received_ns: int) -> bool:
+        """Tell whether the same observation, sent again later, came before this one: a broker that was frozen wrote it late.
+
+        It says nothing new, and it must not bring back what was taken back since. The arguments are those of `observe`.
+        """
+        return self._archive.has_later_copy(self._held(message, key, received_ns))
+
+    def _held(self, message: CoincidenceTier, key: str, received_ns: int) -> HeldObservation:
+        sent_ns = message.sent_time_ns or message.machine_time_ns or received_ns
+        return HeldObservation(
+            self.name,
+            message.is_test,
+            key,
+            message.detector_name,
+            message.neutrino_time_ns,
+            message.p_val,
+            min(sent_ns, received_ns),
+            received_ns,
+        )
+
     def observe(
         self,
         message: CoincidenceTier,
@@ -125,24 +145,12 @@ class Exercise:
         false_alarm
             Gives the false-alarm text for a number of detectors.
         """
-        sent_ns = message.sent_time_ns or message.machine_time_ns or received_ns
-        coincidence = self._coincidences[message.is_test]
+        held = self._held(message, key, received_ns)
         observation = Observation(
-            message.detector_name, message.neutrino_time_ns, message.p_val, min(sent_ns, received_ns), key
+            held.detector, held.neutrino_time_ns, held.p_val, held.sent_time_ns, held.message_id
         )
-        decisions = coincidence.add(observation)
-        self._archive.add_observation(
-            HeldObservation(
-                self.name,
-                message.is_test,
-                key,
-                observation.detector,
-                observation.neutrino_time_ns,
-                observation.p_val,
-                observation.sent_time_ns,
-                received_ns,
-            )
-        )
+        decisions = self._coincidences[message.is_test].add(observation)
+        self._archive.add_observation(held)
         return self._queue(
             decisions,
             is_test=message.is_test,

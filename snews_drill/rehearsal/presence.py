@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 
 from snews_drill.errors import DrillError, RehearsalError
 from snews_drill.rehearsal.leases import remove_dead_leases
@@ -13,6 +14,8 @@ from snews_drill.rehearsal.state import (
     read_state,
     remove_state,
 )
+
+_log = logging.getLogger("snews_drill")
 
 
 def clean_up(folders: RehearsalFolders, ended: RehearsalState | None) -> None:
@@ -81,3 +84,21 @@ def has_no_supervisor(folders: RehearsalFolders) -> bool:
             f"A lock in {folders.runtime_dir} cannot be used: {error.strerror}.",
             next_step="Remove that folder; it is made again when needed.",
         ) from error
+
+
+class LifeWatch:
+    """Tells those who write if the rehearsal's broker, which keeps nothing, was started anew in between."""
+
+    def __init__(self) -> None:
+        self._written_in: str | None = None
+
+    def note(self, life: str | None, *, has_written: bool) -> None:
+        """Note in which life of the broker something was written; a line in the log says that it is another one."""
+        if life is None or not has_written:
+            return
+        before, self._written_in = self._written_in, life
+        if before not in (None, life):
+            _log.warning(
+                "The rehearsal's broker was started anew since you wrote last. What its drill server had not read by then is"
+                " lost: send it again if you miss it; what was read counts once."
+            )

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from snews_drill.connection import Connection
 from snews_drill.rehearsal.archive import Archive
+from snews_drill.rehearsal.server_clock import ServerClock
 from snews_drill.transport import Reader, Record
 
 #: Seconds between looks at which observations are older than 24 h.
@@ -30,12 +31,15 @@ class Intended(NamedTuple):
         Whether observations older than 24 h leave then.
     note : str
         What the archive keeps under `STANDBY_NOTE`; "" for nothing.
+    is_time_set : bool
+        Whether the server's clock was set just now: set back, it brings back what was let go as too old.
     """
 
     records: Sequence[Record]
     received_ns: int
     is_expiry: bool = False
     note: str = ""
+    is_time_set: bool = False
 
 
 class RecordSource(Protocol):
@@ -84,6 +88,8 @@ class OwnReading:
         Which life of the broker this is.
     is_stopping
         Ends the wait for a broker.
+    clock
+        Tells the time.
     """
 
     def __init__(
@@ -93,12 +99,14 @@ class OwnReading:
         topics: Sequence[str],
         instance: str,
         is_stopping: Callable[[], bool],
+        clock: ServerClock,
     ) -> None:
         self._connection = connection
         self._archive = archive
         self._topics = topics
         self._instance = instance
         self._is_stopping = is_stopping
+        self._clock = clock
         self._reader: Reader | None = None
         self._next_expiry = 0.0
 
@@ -112,7 +120,7 @@ class OwnReading:
 
     def expired_ns(self) -> int:
         """Return the time it is."""
-        return time.time_ns()
+        return self._clock.now_ns()
 
     def open(self) -> None:
         """Begin to read where the archive stands."""
@@ -130,10 +138,13 @@ class OwnReading:
         """Return what has come."""
         assert self._reader is not None  # noqa: S101 - opened before
         records = self._reader.read(timeout=timeout)
+        is_time_set = self._clock.heed(record.timestamp_ms for record in records)
         is_expiry = time.monotonic() >= self._next_expiry
         if is_expiry:
             self._next_expiry = time.monotonic() + EXPIRY_SECONDS
-        return [Intended(records, time.time_ns(), is_expiry)] if records or is_expiry else []
+        if not records and not is_expiry:
+            return []
+        return [Intended(records, self._clock.now_ns(), is_expiry, is_time_set=is_time_set)]
 
     def may_send(self) -> bool:
         """Nobody else does."""

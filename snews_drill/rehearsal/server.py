@@ -18,6 +18,7 @@ from snews_drill.rehearsal.archive import Archive, Outgoing
 from snews_drill.rehearsal.exercise import Exercise
 from snews_drill.rehearsal.joining import Joining
 from snews_drill.rehearsal.record_source import STANDBY_NOTE, Intended, OwnReading, RecordSource
+from snews_drill.rehearsal.server_clock import ServerClock
 from snews_drill.rehearsal.server_commands import CommandDesk
 from snews_drill.rehearsal.server_intake import ECHO_DELAY_NS, Intake
 from snews_drill.rehearsal.server_mail import MailRoom
@@ -35,8 +36,15 @@ _STATUS_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 
+#: So long all has to go well, after the archive was in the way, before the server says that it does, seconds: longer than
+#: it takes to find out.
+_DOUBT_SECONDS = 3.0
+
 #: Messages that are sent in one go.
 _SEND_LIMIT = 1000
+
+#: Where the archive notes which life of the broker knows the alerts.
+_LIFE = "life"
 
 
 class DrillServer:
@@ -81,18 +89,22 @@ class DrillServer:
         joining = Joining(archive)
         desk = CommandDesk(archive, joining, connection.settings, connection.admin_token or "", is_private)
         self._mail_room = MailRoom()
+        self._clock = ServerClock(archive)
+        self._instance = instance
         self._intake = Intake(archive, exercises, desk, self._mail_room, instance)
         self._status = ServerStatus()
         self._status_due: float | None = None
         self._stop = threading.Event()
         self._source: RecordSource = (
-            OwnReading(connection, archive, list(exercises), instance, self._stop.is_set)
+            OwnReading(connection, archive, list(exercises), instance, self._stop.is_set, self._clock)
             if standby_group is None
             else StandbyGroup(connection, archive, standby_group, instance, self._stop.is_set, server_tag)
         )
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._next_housekeeping = 0.0
+        self._doubt_ends = 0.0
+        self._sent: set[int] = set()  # acknowledged by the broker, and not noted yet
 
     @property
     def is_running(self) -> bool:
@@ -164,6 +176,8 @@ class DrillServer:
                 except (ArchiveError, TransportError) as error:
                     if time.monotonic() - began > 2 * _LONGEST_PAUSE_SECONDS:
                         pause = _FIRST_PAUSE_SECONDS  # it had gone well
+                    if isinstance(error, ArchiveError):
+                        self._doubt_ends = time.monotonic() + _DOUBT_SECONDS
                     _LOG.warning("%s", error)
                     self._publish_status("waiting", error.reason)
                     # Jittered, so that servers that lost the same broker do not come back in step.
@@ -178,6 +192,7 @@ class DrillServer:
     def _serve_until_trouble(self) -> None:
         source, intake = self._source, self._intake
         try:
+            self._tell_anew()
             intake.restore(source.expired_ns())
             source.open()
             while not self._stop.is_set():
@@ -188,7 +203,7 @@ class DrillServer:
                     has_news = has_news or bool(intended.records)
                 for reply, task in self._mail_room.answers():
                     if source.is_active:
-                        intake.answer(reply, task, time.time_ns())
+                        intake.answer(reply, task, self._clock.now_ns())
                 if intake.has_outgoing and source.may_send():
                     self._send_waiting()
                 self._keep_house()
@@ -204,28 +219,43 @@ class DrillServer:
             if intended.note:
                 self._archive.note(STANDBY_NOTE, intended.note)
 
+        if intended.is_time_set:
+            self._intake.restore(intended.received_ns)
         if intended.records:
             self._intake.take(intended.records, intended.received_ns, also=also)
+            self._doubt_ends = 0.0
             return
         with self._archive.transaction():
             also()
 
+    def _tell_anew(self) -> None:
+        """Send the newest alerts again if the broker lost them with its last life; who has them counts them once."""
+        known_to = self._archive.noted(_LIFE)
+        if known_to == self._instance:
+            return
+        with self._archive.transaction():
+            if known_to and (count := self._archive.send_again(limit=_SEND_LIMIT)):
+                _LOG.warning("the broker came back empty; the newest alerts (%d) are sent again", count)
+            self._archive.note(_LIFE, self._instance)
+
     def _send_waiting(self) -> None:
-        kept, now_ns = self._archive.waiting(limit=_SEND_LIMIT), time.time_ns()
+        kept, now_ns = self._archive.waiting(limit=_SEND_LIMIT), self._clock.now_ns()
         # Only echoes are ever due later; a clock that was set back must not hold anything else up.
-        waiting = [o for o in kept if o.kind != "reply" or not 0 < o.made_ns - now_ns <= ECHO_DELAY_NS]
-        sent: list[int] = []
+        due = [o for o in kept if o.kind != "reply" or not 0 < o.made_ns - now_ns <= ECHO_DELAY_NS]
+        # What was sent and could not be noted, on a full disk, is not sent again and again.
+        waiting = [o for o in due if o.number not in self._sent]
         failure: TransportError | None = None
         for topic in dict.fromkeys(outgoing.topic for outgoing in waiting):
-            failure = self._send([o for o in waiting if o.topic == topic], sent) or failure
+            failure = self._send([o for o in waiting if o.topic == topic], self._sent) or failure
             if failure is not None:
                 break
-        self._archive.mark_sent(sent, now_ns=time.time_ns())
+        self._archive.mark_sent(sorted(self._sent), now_ns=self._clock.now_ns())
+        self._sent.clear()
         if failure is not None:
             raise failure
-        self._intake.has_outgoing = len(kept) == _SEND_LIMIT or len(waiting) < len(kept)
+        self._intake.has_outgoing = len(kept) == _SEND_LIMIT or len(due) < len(kept)
 
-    def _send(self, batch: list[Outgoing], sent: list[int]) -> TransportError | None:
+    def _send(self, batch: list[Outgoing], sent: set[int]) -> TransportError | None:
         """Send messages of one topic, note those that need not be sent again, and return what went wrong first."""
         # One key: on a partitioned topic too, readers see a server's alerts in the order it decided them.
         payloads = [
@@ -243,18 +273,24 @@ class DrillServer:
             elif isinstance(outcome, TransportError):
                 failure = failure or outcome
                 continue
-            sent.append(outgoing.number)
+            sent.add(outgoing.number)
         return failure
 
     def _keep_house(self) -> None:
         if time.monotonic() < self._next_housekeeping:
             return
         self._next_housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
-        self._archive.drop_old(now_ns=time.time_ns())
+        self._clock.keep()
+        self._archive.drop_old(now_ns=self._clock.now_ns())
 
     def _note_status(self, *, is_down: bool, has_news: bool) -> None:
-        state, problem = ("waiting", "The broker does not answer.") if is_down else ("listening", "")
+        # The servers of a standby group follow the time of the active one.
+        state, problem = "listening", "" if self._source.role else self._clock.remark
+        if is_down:
+            state, problem = "waiting", "The broker does not answer."
         now = time.monotonic()
+        if now < self._doubt_ends and self._status.state == "waiting":
+            state, problem = "waiting", self._status.problem
         if has_news and self._status_due is None:
             self._status_due = now + _STATUS_SECONDS
         is_due = self._status_due is not None and (now >= self._status_due or not has_news)
@@ -269,7 +305,7 @@ class DrillServer:
             state=state,
             problem=problem,
             role=self._source.role,
-            started_ns=self._status.started_ns or time.time_ns(),
+            started_ns=self._status.started_ns or self._clock.now_ns(),
             counts=intake.counts,
             detectors=tuple(intake.seen[name] for name in sorted(intake.seen)),
             groups=tuple(

@@ -274,8 +274,14 @@ class Intake:
         reason = reason or _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
         if reason:
             return _Verdict("refused", kind, detector, key, reason)
-        self._heed(value, exercise, key, record, batch)
-        return _Verdict("accepted", kind, detector, key)
+        if isinstance(value, CoincidenceTier) and exercise.is_late_copy(
+            value, key=_bounded(key), received_ns=batch.received_ns
+        ):
+            outcome, reason = "repeated", "It was here before, sent again later than this."
+        else:
+            outcome = "accepted"
+            self._heed(value, exercise, key, record, batch)
+        return _Verdict(outcome, kind, detector, key, reason)
 
     def _not_joined(self, detector: str, exercise: Exercise, dialect_name: str, batch: _Batch) -> str:
         """Return why a detector may not take part, "" if it may; it is told so once, for nothing else would."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from snews_drill.connection import Connection
-from snews_drill.errors import DrillError, RehearsalError
+from snews_drill.errors import ArchiveError, DrillError, RehearsalError
 from snews_drill.profiles import get_profile
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.archive_places import ARCHIVE_NAME
@@ -27,6 +27,8 @@ from snews_drill.rehearsal.state import RehearsalState
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import Transport
 from snews_drill.wire.dialects import get_dialect
+
+_LOG = logging.getLogger("snews_drill.server")
 
 #: Settings that may come on the command line; by default they are what the environment says.
 _FOLDERS = ("config_dir", "state_dir", "runtime_dir")
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         folders = {name: folder for name in _FOLDERS if (folder := getattr(chosen, name)) is not None}
         _serve(chosen.broker, chosen.rehearsal_dir, load_settings().model_copy(update=folders), done)
     except DrillError as error:
-        logging.getLogger("snews_drill.server").error("%s", error)  # noqa: TRY400 - it says all there is to say
+        _LOG.error("%s", error)
         return 1
     return 0
 
@@ -66,7 +68,7 @@ def _serve(broker: str, rehearsal_dir: Path, settings: DrillSettings, done: thre
         connection = stack.enter_context(Connection(profile, transport, dialect, settings=settings))
         server = DrillServer(
             connection,
-            stack.enter_context(Archive(rehearsal_dir / ARCHIVE_NAME)),
+            stack.enter_context(_open_archive(rehearsal_dir / ARCHIVE_NAME, done)),
             instance=state.instance,
             is_private=True,
             server_tag="snews_drill rehearsal",
@@ -75,6 +77,20 @@ def _serve(broker: str, rehearsal_dir: Path, settings: DrillSettings, done: thre
         # Where the system does not end children with their parent, an orphan ends itself.
         while server.is_running and not done.wait(1.0) and os.getppid() == parent:
             pass
+
+
+def _open_archive(path: Path, done: threading.Event) -> Archive:
+    """Open the archive; while the disk has no room for it, wait."""
+    parent, told = os.getppid(), ""
+    while True:
+        try:
+            return Archive(path)
+        except ArchiveError as error:
+            if not error.is_passing or done.wait(1.0) or os.getppid() != parent:
+                raise
+            if error.reason != told:
+                told = error.reason
+                _LOG.warning("%s", error)
 
 
 def _state_of(broker: str, settings: DrillSettings, timeout: float = 5.0) -> RehearsalState:

@@ -1,0 +1,1 @@
+"""Faults of every kind at seeded moments of a storm of messages."""
