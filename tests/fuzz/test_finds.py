@@ -38,7 +38,7 @@ def test_the_samples_are_what_the_decoders_accept(decoders: dict[str, Decoder]) 
     """Otherwise the hostile inputs made of them would be refused for another reason than their own."""
     for kind, decoder in decoders.items():
         accepted = [decoder.is_accepted(as_bytes(sample)) for sample in samples()[kind]]
-        assert sum(accepted) >= min(len(accepted), 3), kind
+        assert sum(accepted) >= min(len(accepted), 2), kind
 
 
 def test_the_same_number_is_the_same_input() -> None:
