@@ -90,6 +90,7 @@ class Subscriber:
         self.plugin = plugin
         self.resume = resume
         self._connection = connection
+        self._used: Connection | None = None
         self._start = start
         self._inbox = Inbox(max_alerts)
         self._delivery = AlertDelivery(self._inbox)
@@ -156,7 +157,7 @@ class Subscriber:
                 self._listener.join_if_ending(_START_PATIENCE_SEC)
             if self.is_running:
                 return
-            connection = self._connection or current_connection()
+            connection = self._used = self._connection or current_connection()
             topic = connection.topics(firedrill_mode=self.firedrill_mode).alerts
             bookmark = self._prepare(connection, topic)
             self._url = connection.url(topic)
@@ -222,6 +223,11 @@ class Subscriber:
     def is_running(self) -> bool:
         """Whether it listens, or tries to."""
         return self._listener is not None and self._listener.is_running
+
+    @property
+    def connection(self) -> Connection | None:
+        """Where it listens, or will: the connection it was given, else the one that was current at its start."""
+        return self._connection or self._used
 
     @property
     def url(self) -> str:

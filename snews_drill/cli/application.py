@@ -28,6 +28,7 @@ from snews_drill.cli import (
     schema,
     serving,
     virtual_detectors,
+    watching,
 )
 from snews_drill.cli.options import JsonOption, with_topics_prefix
 from snews_drill.cli.screen import Screen, command
@@ -58,6 +59,7 @@ for _module in (
     reporting,
     locating,
     schema,
+    watching,
 ):
     _module.register(app)
 for _one in app.registered_commands:

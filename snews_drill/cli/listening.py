@@ -18,7 +18,9 @@ from snews_drill.errors import NoAnswer, PluginError, SettingsError
 if TYPE_CHECKING:
     import threading
 
+    from snews_drill.announcements import AnnouncementListener
     from snews_drill.inbox import SubscriberState
+    from snews_drill.messages.announcement import Announcement
     from snews_drill.plugin import PluginRun
     from snews_drill.subscriber import Subscriber
 
@@ -71,6 +73,7 @@ def subscribe(  # noqa: PLR0913 - an option each
     from snews_drill.cli.interruption import until_interrupted
 
     with command(is_json) as screen, connected(screen, profile) as connection:
+        from snews_drill.announcements import AnnouncementListener
         from snews_drill.subscriber import Subscriber
 
         subscriber = Subscriber(
@@ -82,13 +85,22 @@ def subscribe(  # noqa: PLR0913 - an option each
             resume=resume,
         )
         with until_interrupted() as asked:
-            _Stream(screen, subscriber, asked).run(count, timeout)
+            announcements = AnnouncementListener(connection, firedrill_mode=firedrill)
+            _Stream(screen, subscriber, announcements, asked).run(count, timeout)
 
 
 class _Stream:
     """Shows what a subscriber receives, in the main thread."""
 
-    def __init__(self, screen: Screen, subscriber: Subscriber, asked: threading.Event) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        subscriber: Subscriber,
+        announcements: AnnouncementListener,
+        asked: threading.Event,
+    ) -> None:
+        self._announcements = announcements
+        self._announced: set[Announcement] = set()
         self._screen = screen
         self._subscriber = subscriber
         self._asked = asked
@@ -101,7 +113,7 @@ class _Stream:
     def run(self, count: int | None, timeout: float | None) -> None:
         """Show alerts until there are `count`, `timeout` seconds are over, or somebody ends it."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._subscriber:
+        with self._subscriber, self._announcements:
             self._greet()
             while self._subscriber.is_running and not self._asked.is_set():
                 self._show_news(count)
@@ -137,6 +149,12 @@ class _Stream:
                 self._screen.note(f"Saved as {entry.file}")
         while self._runs:
             self._tell_run(self._runs.popleft())
+        for said in self._announcements.announcements:
+            if said not in self._announced:
+                from snews_drill.announcements import announcement_text
+
+                self._announced.add(said)
+                self._screen.note(announcement_text(said), style="bold")
         self._tell_state(self._subscriber.state)
 
     def _tell_run(self, run: PluginRun) -> None:

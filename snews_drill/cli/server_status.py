@@ -13,6 +13,7 @@ from snews_drill.errors import RehearsalError
 from snews_drill.messages.times import NS_PER_DAY
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.exercise import Exercise, restore_all
+from snews_drill.rehearsal.joining import Joining
 from snews_drill.rehearsal.server import DrillServer
 from snews_drill.rehearsal.server_status import Refusal, SeenDetector, ServerStatus
 
@@ -136,6 +137,7 @@ class RehearsalLook:
             detectors=self._detectors(),
             groups=self._groups(),
             refusals=self._refusals(),
+            frozen=self._frozen(),
         )
         where = f"your rehearsal, {self._connection.url(self._connection.topics().observations)}"
         return Shown(where, str(self._archive.path), status, tuple(alerts[-SHOWN:]))
@@ -171,6 +173,12 @@ class RehearsalLook:
             for exercise in exercises.values()
             for group in exercise.groups
         )
+
+    def _frozen(self) -> tuple[str, ...]:
+        profile, joining = self._connection.profile, Joining(self._archive)
+        topics = [profile.test.observations, profile.firedrill.observations]
+        joining.restore(topics)
+        return tuple(name for name in topics if joining.frozen(name) is not None)
 
     def _refusals(self) -> tuple[Refusal, ...]:
         records = [

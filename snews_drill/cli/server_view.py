@@ -56,6 +56,10 @@ def _head(shown: Shown, now_ns: int) -> Panel:
         ),
         Text(counts or "nothing came yet"),
     ]
+    if status.frozen:
+        lines.append(
+            Text(f"joining is frozen on {', '.join(map(visible, status.frozen))}", style="bold cyan")
+        )
     return Panel(Text("\n").join(lines), title=Text("drill server"), title_align="left")
 
 
@@ -64,6 +68,7 @@ def _detectors(shown: Shown, now_ns: int) -> RenderableType:
         "detector",
         "status",
         "heartbeat",
+        "last message",
         "latency",
         "beats",
         "observations",
@@ -78,6 +83,7 @@ def _detectors(shown: Shown, now_ns: int) -> RenderableType:
             visible(seen.name),
             status,
             f"{ago(seen.last_heartbeat_ns, now_ns)} ago" if seen.last_heartbeat_ns else "-",
+            f"{ago(seen.last_message_ns, now_ns)} ago" if seen.last_message_ns else "-",
             "-" if seen.latency_ms is None else f"{seen.latency_ms:.0f} ms",
             str(seen.heartbeats),
             str(seen.observations),
@@ -122,6 +128,9 @@ def log_lines(before: Shown | None, after: Shown) -> Iterator[str]:
     if old is None or old.counts != after.status.counts:
         counts = ", ".join(f"{visible(n)} {c:,}" for n, c in sorted(after.status.counts.items()) if c)
         yield f"{stamp} so far: {counts or 'nothing'}"
+    yield from (
+        f"{stamp} {words}" for words in _joining_words(old.frozen if old else (), after.status.frozen)
+    )
     known_alerts = before.alerts if before is not None else ()
     for alert in after.alerts:
         if alert not in known_alerts:
@@ -130,3 +139,8 @@ def log_lines(before: Shown | None, after: Shown) -> Iterator[str]:
     for refusal in after.status.refusals:
         if refusal not in known:
             yield f"{stamp} {_refusal_words(refusal)}"
+
+
+def _joining_words(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
+    for state, topics in (("frozen", set(after) - set(before)), ("open", set(before) - set(after))):
+        yield from (f"joining is {state} on {visible(topic)}" for topic in sorted(topics))

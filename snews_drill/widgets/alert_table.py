@@ -86,6 +86,11 @@ class AlertTable:
         return self._view.state
 
     @property
+    def announced(self) -> str:
+        """What was announced last, as HTML; "" for nothing."""
+        return self._view.announced
+
+    @property
     def message(self) -> str:
         """What the last button said, as HTML; "" for nothing."""
         return self._view.message

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets
 
+from snews_drill.announcements import AnnouncementListener, announcement_text
 from snews_drill.errors import DrillError
 from snews_drill.inbox import ReceivedAlert
 from snews_drill.messages.visible import visible
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _BYTES_PER_SEC = 200_000
 
 _REFRESH_SEC = 0.25
+
+#: Announcements that stand above the table, the newest.
+_ANNOUNCED = 3
 
 _BUTTONS = {
     "start": ("Start", "Listen for alerts"),
@@ -62,12 +66,22 @@ class AlertView:
         self._refresher = Refresher(self._draw, every=_REFRESH_SEC, name="snews_drill alert table")
         self.grid = AlertGrid()
         self._state = ipywidgets.HTML()
+        self._announced = ipywidgets.HTML()
+        self._announcements: AnnouncementListener | None = None
         self._message = ipywidgets.HTML()
         self._details = ipywidgets.HTML()
         self.buttons = {name: self._button(name) for name in _BUTTONS}
         self.grid.observe(self._show_details, "selected")
         bar = ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
-        parts = [ipywidgets.HTML(_STYLE), self._state, bar, self._message, self.grid, self._details]
+        parts = [
+            ipywidgets.HTML(_STYLE),
+            self._state,
+            self._announced,
+            bar,
+            self._message,
+            self.grid,
+            self._details,
+        ]
         self.box = panel(parts, title="Alerts")
         self._unhook = subscriber.on_start(_weakly(self))
         self.refresh()
@@ -76,7 +90,18 @@ class AlertView:
         """Show how things are now, and go on showing it while the subscriber listens."""
         self.draw_now()
         if self._subscriber.is_running:
+            self._listen()
             self._refresher.start()
+
+    def _listen(self) -> None:
+        """Listen for announcements as long as the subscriber does for alerts."""
+        connection = self._subscriber.connection
+        if self._announcements is None and connection is not None:
+            self._announcements = AnnouncementListener(
+                connection, firedrill_mode=self._subscriber.firedrill_mode
+            )
+        if self._announcements is not None:
+            self._announcements.start()
 
     def draw_now(self) -> None:
         """Show how things are now."""
@@ -85,12 +110,16 @@ class AlertView:
 
     def stop(self, timeout: float = 1.0) -> None:
         """End the thread, having shown how things are."""
+        if self._announcements is not None:
+            self._announcements.stop(timeout)
         self._refresher.stop(timeout)
         self.draw_now()
 
     def close(self) -> None:
         """End the thread and take the widgets from the screen."""
         self._unhook()
+        if self._announcements is not None:
+            self._announcements.stop()
         self._refresher.stop()
         for widget in (self.box, *self.box.children):
             widget.close()
@@ -104,6 +133,11 @@ class AlertView:
     def state(self) -> str:
         """The state and the counters on screen, as HTML."""
         return str(self._state.value)
+
+    @property
+    def announced(self) -> str:
+        """The announcements on screen, as HTML."""
+        return str(self._announced.value)
 
     @property
     def message(self) -> str:
@@ -149,8 +183,11 @@ class AlertView:
         with self._lock:
             self._draw_state()
             self._draw_rows()
+        if self._announcements is not None:
+            self._announcements.stop()
         self._refresher.stop()
         if self._subscriber.is_running:
+            self._listen()
             self._refresher.start()
 
     def _draw_state(self) -> None:
@@ -161,6 +198,14 @@ class AlertView:
             f'<div role="status">{pill(kind, word)} <span class="sd-quiet">{escaped(more)}</span></div>'
             f'<div class="sd-counters">{escaped(counters)}</div>'
         )
+        if self._announcements is not None:
+            told = self._announcements.announcements[-_ANNOUNCED:]
+            lines = "".join(
+                note("warning" if said.kind == "not joined" else "info", announcement_text(said))
+                for said in told
+            )
+            if lines != self._announced.value:
+                self._announced.value = lines
         self.buttons["start"].disabled = self._subscriber.is_running
         self.buttons["stop"].disabled = not self._subscriber.is_running
 

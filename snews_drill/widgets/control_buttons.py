@@ -23,9 +23,9 @@ _NEEDS_RIGHTS = "needs the instructor's rights"
 _BUTTONS = {
     "play": ("Play", "Send what the scenario asks for, for the detectors that no person plays", "primary"),
     "pause": ("Pause", "Hold the play before its next message, or go on", ""),
-    "stop_playing": ("Stop", "End the play", ""),
+    "stop_playing": ("Stop playing", "End the play; virtual detectors go on", ""),
     "fill_seats": ("Fill the empty seats", "A virtual detector for every seat that no person has", "primary"),
-    "empty_seats": ("Stop all", "End all virtual detectors", ""),
+    "empty_seats": ("Empty them", "End all virtual detectors", ""),
     "toggle_one": ("Stop or start", "End the virtual detector that is chosen, or start it again", ""),
     "inject": ("Send one observation", "Marked as the control room's", ""),
     "announce": ("Announce", f"Everybody who is subscribed sees it; {_NEEDS_RIGHTS}", ""),
@@ -39,6 +39,7 @@ _AUTO = {"width": "auto"}
 _WRAP = {"flex_flow": "row wrap", "align_items": "center"}
 
 STYLE = """<style>
+.snews-drill .sd-control .widget-html-content { min-width: 0; }
 .snews-drill .widget-vbox.sd-scroll { overflow-x: auto; overflow-y: hidden; flex-shrink: 0; }
 .snews-drill .sd-do { border: 1px solid var(--jp-border-color3, #ddd); border-radius: 5px; padding: 8px 10px;
   margin: 0 0 8px 0; }

@@ -163,15 +163,15 @@ class ControlRoom(Shown):
         top = ipywidgets.HBox(
             [self._toggle, self.controls.buttons["report"]], layout={"flex_flow": "row wrap"}
         )
+        timeline = ipywidgets.VBox(
+            [ipywidgets.HTML("<b>Timeline</b>"), self._timeline], layout={"min_width": "0"}
+        )
+        desk = ipywidgets.VBox([self._head, top, self._said, upper, timeline], layout={"min_width": "0"})
+        desk.add_class("sd-control")
         return panel(
             [
                 styles,
-                self._head,
-                top,
-                self._said,
-                upper,
-                ipywidgets.HTML("<b>Timeline</b>"),
-                self._timeline,
+                desk,
                 *(_scrolled(part) for part in (self.alerts.widget, self.sky.widget, self._report)),
             ],
             title="Control room",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from snews_drill.detectors import roster
@@ -10,8 +11,9 @@ from snews_drill.drill.virtual_row import VirtualDetectorRow
 from snews_drill.messages.visible import visible
 from snews_drill.widgets.look import escaped, pill
 
-#: A detector is called silent after so many of its own intervals, or so many seconds where it has shown none.
-_SILENT_INTERVALS, _SILENT_SEC = 3.0, 180.0
+#: A detector is called silent after so many of its longest pauses between the newest heartbeats, or after so many seconds
+#: where it has sent fewer than three.
+_SILENT_PAUSES, _LOOKED_AT, _SILENT_SEC = 3.0, 10, 180.0
 _SHORTEST_SILENCE_SEC = 10.0
 
 STYLE = """<style>
@@ -48,8 +50,9 @@ def silence_sec(one: Participant, now_ns: int) -> float | None:
         The time, ns since 1970 (UTC).
     """
     since = (now_ns - one.last_heard_ns) / 1e9
-    own = one.interval_sec
-    patience = _SILENT_SEC if own is None else max(own * _SILENT_INTERVALS, _SHORTEST_SILENCE_SEC)
+    # The longest pause that it made itself: the first heartbeats of a detector may follow each other quickly.
+    pauses = [(after - before) / 1e9 for before, after in itertools.pairwise(one.beats_ns[-_LOOKED_AT:])]
+    patience = max(max(pauses) * _SILENT_PAUSES, _SHORTEST_SILENCE_SEC) if len(pauses) > 1 else _SILENT_SEC
     return since if since > patience else None
 
 

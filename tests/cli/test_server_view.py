@@ -103,3 +103,10 @@ def test_a_line_tells_what_an_alert_added_to_its_group_or_took_away() -> None:
     assert _line(lines, "UPDATE", "SBND", "LZ", "JUNO") == "UPDATE      3 detectors  new times or p-values"
     assert _line(lines, "RETRACTION", "JUNO", "SBND") == "RETRACTION  2 detectors  - LZ"
     assert _line(lines, "COINC_MSG", "DUNE", "IceCube", "LZ\x1b") == "COINC_MSG   3 detectors  + LZ\\x1b"
+
+
+def test_frozen_joining_is_told_on_the_screen_and_in_lines() -> None:
+    frozen = replace(_SHOWN, status=replace(_STATUS, frozen=("topic-a",)))
+    assert "joining is frozen on topic-a" in _text(status_screen(frozen, 61 * 10**9))
+    assert any("joining is frozen on topic-a" in line for line in log_lines(_SHOWN, frozen))
+    assert any("joining is open on topic-a" in line for line in log_lines(frozen, _SHOWN))

@@ -146,15 +146,15 @@ def test_what_cannot_be_started_is_shown(broker: Stand, settings: DrillSettings)
 
 
 def test_a_participant_that_leaves_is_called_silent() -> None:
-    """After three of its own intervals; without heartbeats after three minutes."""
-    beats = tuple(NOW + second * SECOND for second in (0, 5, 10))
-    one = Participant("JUNO", NOW, NOW + 10 * SECOND, is_on=True, heartbeats=3, beats_ns=beats)
+    """After three of its longest pauses; with fewer than three heartbeats after three minutes."""
+    beats = tuple(NOW + second * SECOND for second in (0, 1, 6))
+    one = Participant("JUNO", NOW, NOW + 6 * SECOND, is_on=True, heartbeats=3, beats_ns=beats)
     assert silence_sec(one, NOW + 20 * SECOND) is None
-    assert silence_sec(one, NOW + 40 * SECOND) == pytest.approx(30)
-    quiet = Participant("LVD", NOW, NOW)
-    assert silence_sec(quiet, NOW + 170 * SECOND) is None
-    picture = DrillPicture(participants=(one, quiet))
-    html = roster_html(picture, (), NOW + 190 * SECOND)
+    assert silence_sec(one, NOW + 36 * SECOND) == pytest.approx(30)
+    for quiet in (Participant("LVD", NOW, NOW), Participant("LVD", NOW, NOW, beats_ns=beats[:2])):
+        assert silence_sec(quiet, NOW + 170 * SECOND) is None
+        assert silence_sec(quiet, NOW + 190 * SECOND) == pytest.approx(190)
+    html = roster_html(DrillPicture(participants=(one, quiet)), (), NOW + 190 * SECOND)
     assert html.count(">silent<") == 2
     assert "Empty seats: Super-K" in html
 
