@@ -40,6 +40,7 @@ _WRAP = {"flex_flow": "row wrap", "align_items": "center"}
 
 STYLE = """<style>
 .snews-drill .sd-control .widget-html-content { min-width: 0; }
+.snews-drill .widget-vbox.sd-control { overflow-x: auto; overflow-y: hidden; flex-shrink: 0; }
 .snews-drill .widget-vbox.sd-scroll { overflow-x: auto; overflow-y: hidden; flex-shrink: 0; }
 .snews-drill .sd-do { border: 1px solid var(--jp-border-color3, #ddd); border-radius: 5px; padding: 8px 10px;
   margin: 0 0 8px 0; }

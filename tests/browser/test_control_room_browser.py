@@ -28,7 +28,7 @@ def test_a_whole_drill_from_the_control_room(open_notebook: Callable[..., Notebo
     play_drill(room)
     expect(room.get_by_text("We begin now. <b>This is a drill.</b>").first).to_be_visible()
     assert room.locator(".sd-tl-alert").count() >= 18
-    expect(room.get_by_text("Best fit RA")).to_be_visible(timeout=PATIENCE)
+    expect(room.get_by_text("Best fit RA").first).to_be_visible(timeout=PATIENCE)
     page.screenshot("control_room", of=room.locator(".sd-control"))
     play_slowly(room)
     end_drill(room)
