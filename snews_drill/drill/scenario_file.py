@@ -266,7 +266,14 @@ def _told(error: Mapping[str, Any]) -> tuple[Place, str, str]:
         return place, str(error["ctx"]["error"]), remedy
     if isinstance(given, list | dict):
         return place, f"{error['msg']}.", remedy
-    return place, f"{given!r:.60} is not right: {error['msg']}.", remedy
+    return place, f"{_shown(given)} is not right: {error['msg']}.", remedy
+
+
+def _shown(given: object) -> str:
+    try:
+        return f"{given!r:.60}"
+    except ValueError:  # Python does not write down numbers of more than some thousand digits
+        return "A number of thousands of digits"
 
 
 def _fields_around(place: Place) -> dict[str, Any]:
