@@ -113,7 +113,9 @@ def test_every_decoder(decoders: dict[str, Decoder], request: pytest.FixtureRequ
         assert ordered[-1] < MOST_MS, f"{figures.kind} {seed} {figures.slowest}: {ordered[-1]:.0f} ms"
         assert len(ordered) < 1_000 or ordered[int(len(ordered) * 0.99)] < MOST_MS_P99, figures.kind
         # A form's fields and the report answer everything in words.
-        assert figures.refused or figures.kind in ("form", "report"), f"nothing hostile among the {figures.kind} inputs"
+        assert figures.refused or figures.kind in ("form", "report"), (
+            f"nothing hostile among the {figures.kind} inputs"
+        )
         assert figures.accepted, f"nothing nearly right among the {figures.kind} inputs"
     assert peak_mb() - before < MOST_MB
 
