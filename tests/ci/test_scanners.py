@@ -161,7 +161,7 @@ def test_no_rule_of_security_is_switched_off_for_the_package() -> None:
             assert re.search(r"# noqa: [A-Z]+\d+", line), f"{path.name}:{number + 1}: without a rule's number"
             if re.search(r"noqa:.*\bS\d{3}", line):
                 near = line.partition("noqa:")[2] + " ".join(lines[max(number - 3, 0) : number])
-                assert re.search(r"S\d{3}\W+\w+ \w+", near) or "#" in near, (
+                assert re.search(r"S\d{3}\W+\w+\W+\w+", near) or "#" in near, (
                     f"{path.name}:{number + 1}: no reason"
                 )
 
