@@ -99,16 +99,16 @@ def test_full_disk(
 
 @pytest.mark.timeout(180)
 def test_files_that_may_not_grow(
-    disk_seed: int, embedded: EmbeddedStand, tmp_path: Path, tally: Callable[..., Tally]
+    limit_seed: int, embedded: EmbeddedStand, tmp_path: Path, tally: Callable[..., Tally]
 ) -> None:
     """(f) the same where nobody is root: the system lets no file of the server grow."""
-    messages = make_messages(disk_seed + 1000, time.time_ns() - 20 * 10**9)
-    expected = unbroken(embedded, tmp_path / "calm", f"calm-limit{disk_seed}.", messages)
-    line, watch = tally("file limit", disk_seed), Stopwatch()
+    messages = make_messages(limit_seed + 1000, time.time_ns() - 20 * 10**9)
+    expected = unbroken(embedded, tmp_path / "calm", f"calm-limit{limit_seed}.", messages)
+    line, watch = tally("file limit", limit_seed), Stopwatch()
     line.messages = len(messages)
-    with crew_on(embedded, tmp_path / "storm", f"storm-limit{disk_seed}.") as crew:
+    with crew_on(embedded, tmp_path / "storm", f"storm-limit{limit_seed}.") as crew:
         crew.begin(messages)
-        (fault,) = make_faults(disk_seed + 1000, ("disk full",))
+        (fault,) = make_faults(limit_seed + 1000, ("disk full",))
         crew.wait(lambda: crew.acknowledged >= fault.at, "messages")
         time.sleep(fault.delay)
         process = psutil.Process(crew.server.pid)
@@ -127,8 +127,9 @@ def await_full(crew: Crew) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Three of eight."""
-    if "disk_seed" in metafunc.fixturenames:
-        first = metafunc.config.getoption("--fault-first-seed")
-        count = max(metafunc.config.getoption("--fault-seeds") * 3 // 8, 1)
-        metafunc.parametrize("disk_seed", range(first, first + count))
+    """Two of eight, and one of eight."""
+    first = metafunc.config.getoption("--fault-first-seed")
+    count = metafunc.config.getoption("--fault-seeds")
+    for name, share in (("disk_seed", 4), ("limit_seed", 8)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, range(first, first + max(count // share, 1)))
