@@ -104,7 +104,7 @@ class Example:
             time=time_text,
             text=text,
             request_id=f"{second}",
-        ).with_proof(TOKEN)
+        ).with_proof(TOKEN, get_profile("rehearsal").firedrill.observations)
         return second, self.dialect.encode_command(command).content, self._latency_ms()
 
     def observation(self, name: str, second: float, *, off_ms: float = 0.0, p_val: object = 0.05) -> Sent:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -171,31 +172,32 @@ def test_a_killed_sender_leaves_the_message(
     assert outbox.entries == []
 
 
-@pytest.fixture
+@contextmanager
 def no_room() -> Iterator[None]:
-    """No file may grow, as on a full disk."""
+    """No file may grow, as on a full disk. Not for longer than needed: the test run's own output may be a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("no_room")
 def test_a_full_disk_stops_no_message(link: Connection, outbox: Outbox) -> None:
     """It is sent all the same, and acknowledged."""
     publisher = SNEWSTiersPublisher(neutrino_time=recently(), connection=link, verbose=False)
-    assert len(publisher.send_to_snews(verbose=False)) == 1
-    assert outbox.entries == []
+    with no_room():
+        assert len(publisher.send_to_snews(verbose=False)) == 1
+        assert outbox.entries == []
 
 
-@pytest.mark.usefixtures("no_room")
 def test_a_full_disk_is_told_when_the_message_is_not_delivered(
     stand: Stand, link: Connection, outbox: Outbox
 ) -> None:
     """Reason and next step; the messages are still with the sender."""
     publisher = SNEWSTiersPublisher(neutrino_time=recently(), connection=link, verbose=False)
     freeze(stand)
-    with pytest.raises(DeliveryFailed, match="the disk is full") as caught:
+    with no_room(), pytest.raises(DeliveryFailed, match="the disk is full") as caught:
         publisher.send_to_snews(verbose=False, timeout=0.3)
     thaw(stand)
     assert "Not safely kept in the outbox" in caught.value.next_step
