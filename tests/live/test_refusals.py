@@ -16,6 +16,7 @@ from waiting import wait_for
 
 from snews_drill import SNEWSTiersPublisher, Subscriber, test_connection
 from snews_drill.connection import Connection, open_profile
+from snews_drill.drill.monitor import DrillMonitor
 from snews_drill.errors import (
     BrokerUnreachable,
     DeliveryFailed,
@@ -308,3 +309,24 @@ def test_no_log_of_any_library_holds_the_password(
     assert secret not in caplog.text
     assert secret not in "".join(repr(vars(record)) for record in caplog.records)
     assert secret not in "".join(capfd.readouterr())
+
+
+# -- who watches ---------------------------------------------------------------------------------------------
+
+
+def test_a_monitor_without_the_right_to_read_observations_says_so_and_goes_on(
+    place: Any, server: DrillServer
+) -> None:
+    """What the detectors say is not seen, the problem names topic and right; the alerts come all the same."""
+    place.kafka.allow(may_write("writer", place.topics.observations))
+    with DrillMonitor(place.connect("member")) as monitor:
+        assert place.topics.observations in monitor.picture.problem or monitor.wait_for(
+            lambda picture: place.topics.observations in picture.problem, timeout=10
+        )
+        assert "what the detectors say is not seen" in monitor.picture.problem
+        now = iso_micro(time.time_ns() // 1000 * 1000)
+        for name in ("XENONnT", "JUNO"):
+            writer = place.connect("writer", detector=name)
+            SNEWSTiersPublisher(neutrino_time=now, p_val=0.05, connection=writer).send_to_snews()
+        picture = monitor.wait_for(lambda picture: picture.alerts, timeout=20)
+        assert not any(p.observations for p in picture.participants)
