@@ -21,6 +21,9 @@ from snews_drill.wire.dialects import decode_record
 #: Seconds to wait for the drill server. Source: the publishing tools 1.3.2 wait 10 s.
 PATIENCE_SECONDS = 10.0
 
+#: Seconds that the broker is given at least, to open the reader and to take the request.
+BROKER_SECONDS = 2.0
+
 #: What only a detector asks for; anything else may come from an instructor, who need not be one.
 _OF_DETECTORS = frozenset({CommandName.TEST_CONNECTION, CommandName.GET_FEEDBACK})
 
@@ -38,17 +41,18 @@ class Request:
 
     def await_reply(self, patience: float) -> tuple[Command | None, float]:
         """Send, and return the answer (None if there was none) and the milliseconds it took."""
-        deadline = time.monotonic() + patience
+        # Patience is for the drill server: a slow broker must not use it up before the request is there.
+        limit = max(patience, BROKER_SECONDS)
         # The reader is there before the request leaves, so the answer cannot be missed.
-        reader = self._connection.open_reader([self._topics.connection], timeout=max(patience, 0.1))
+        reader = self._connection.open_reader([self._topics.connection], timeout=limit)
         try:
             started = time.perf_counter()
             content = self._connection.dialect.command_to_object(self._request)
             payload = self._connection.dialect.encode_command(self._request)
-            left = max(deadline - time.monotonic(), 0.1)
             raise_undelivered(
-                self._connection.send(self._topics.observations, [payload], timeout=left), [content]
+                self._connection.send(self._topics.observations, [payload], timeout=limit), [content]
             )
+            deadline = time.monotonic() + patience
             with waiting(f"the answer to {self._request.name.value}", patience):
                 return self._await(reader, deadline), (time.perf_counter() - started) * 1e3
         finally:
