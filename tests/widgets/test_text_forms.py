@@ -28,12 +28,14 @@ TELLING = re.compile(r"\w+\([^<>\n]+\)")
 PANELS: dict[str, Callable[[Connection], object]] = {
     "AlertTable": lambda connection: widgets.AlertTable(connection=connection),
     "ConnectionPanel": widgets.ConnectionPanel,
+    "ControlRoom": widgets.ControlRoom,
     "CredentialsForm": lambda _: widgets.CredentialsForm(),
     "DoctorPanel": lambda _: widgets.DoctorPanel(),
     "DrillGuide": lambda connection: widgets.DrillGuide(detector="JUNO", connection=connection),
     "HeartbeatPanel": lambda connection: widgets.HeartbeatPanel("JUNO", connection=connection),
     "MessageForm": lambda connection: widgets.MessageForm("JUNO", connection=connection),
     "NameChooser": lambda _: widgets.NameChooser(),
+    "SkyView": lambda _: widgets.SkyView(list),
 }
 
 
