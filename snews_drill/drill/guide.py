@@ -5,6 +5,7 @@ Pure: no clock, no broker, no thread. `evidence.DrillWatch` collects what happen
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -149,7 +150,7 @@ class Guide:
         self.detector = detector
         self._own_times_us: set[int] = set()
         self._has_retracted = False
-        self._alerts: list[Alert] = []
+        self._alerts: deque[Alert] = deque(maxlen=_MAX_KEPT)
         self._steps = {step.name: step for step in self._texts()}
 
     @property
@@ -196,7 +197,7 @@ class Guide:
                 self._begin(event.detector)
                 self._tick("name", now_ns, f"you are {event.detector}")
         elif isinstance(event, AlertSeen):
-            self._alerts = [*self._alerts[1 - _MAX_KEPT :], event.alert]
+            self._alerts.append(event.alert)
         elif event.detector == self.detector:
             self._observe_own(event, now_ns)
         self._look_at_alerts(now_ns)
@@ -228,6 +229,10 @@ class Guide:
 
     def _look_at_alerts(self, now_ns: int) -> None:
         """Find the first alert that lists the user with a time sent now, and the later one that takes it back."""
+        if self._steps["alert"].is_done and self._steps["retraction_alert"].is_done:
+            return
+        if not (self._own_times_us or self._has_retracted):
+            return  # nothing of the user's that an alert could tell of
         groups: set[int | None] = set()
         for alert in self._alerts:
             if self._lists_user(alert):

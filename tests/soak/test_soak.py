@@ -39,6 +39,9 @@ WARM_UP_SEC = 60.0
 #: Most that a process of ours may grow after warm-up, 10^6 bytes.
 MAX_GROWTH_MB = 20.0
 
+#: Threads that the embedded broker may add; seen were one to five within minutes.
+MAX_BROKER_THREADS = 8
+
 #: The latency of the last third may be this many times that of the first third: other work shares the machine.
 FLAT_FACTOR = 5.0
 FLAT_MARGIN_MS = 500.0
@@ -244,10 +247,12 @@ def _insist(
     assert [int(number) for number in counted[2:5]] == [0, 0, 0], "not saved, callbacks, plug-in"
     # A tick that comes while another one waits for the machine is missed: told, and few.
     beats, missed = int(counted[5]), int(counted[6])
-    assert missed < 0.5 * beats, f"{missed} heartbeats missed, {beats} acknowledged"
+    assert missed < 0.1 * beats, f"{missed} heartbeats missed, {beats} acknowledged"
     for name, samples in sampler.samples.items():
         for what in ("threads", "files", "sockets"):
-            assert growth(samples, what, WARM_UP_SEC) <= 0, f"{name}: more {what}"
+            # The embedded broker, which is not ours, keeps a pool of threads that it fills as it needs them.
+            most = MAX_BROKER_THREADS if (name, what) == ("broker", "threads") else 0
+            assert growth(samples, what, WARM_UP_SEC) <= most, f"{name}: more {what}"
         if name != "broker":  # it keeps every record, on purpose
             assert growth(samples, "rss_mb", WARM_UP_SEC) < MAX_GROWTH_MB, f"{name}: more memory"
     first, last = (quantile(part, 0.99) for part in thirds(latencies, WARM_UP_SEC))
