@@ -18,6 +18,7 @@ from snews_drill.messages.tiers import Tier
 from snews_drill.names import get_name
 from snews_drill.transport import Receipt, raise_undelivered
 from snews_drill.wire.dialects import Dialect
+from snews_drill.wire.fields import is_number
 
 #: Seconds between two heartbeats.
 DEFAULT_EVERY_SEC = 60.0
@@ -108,8 +109,7 @@ class HeartbeatSender:
         connection: Connection | None = None,
         firedrill_mode: bool = True,
     ) -> None:
-        is_number = isinstance(every, int | float) and not isinstance(every, bool)
-        if not is_number or not math.isfinite(every) or every <= 0:
+        if not is_number(every) or every <= 0:
             raise SettingsError(
                 f"every={every!r:.40} is no time between heartbeats.",
                 next_step="Give seconds, more than 0: every=60.",

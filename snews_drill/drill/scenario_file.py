@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ from snews_drill.drill.schedule import Moment, find_misfits
 from snews_drill.drill.toml_lines import Place, find_lines, line_of
 from snews_drill.errors import FileProblem, ScenarioError
 from snews_drill.messages.times import iso_micro, parse_utc_ns
+from snews_drill.wire.fields import is_number
 
 #: The most events of one file.
 MAX_EVENTS = 10_000
@@ -240,11 +240,10 @@ def _schedule_problems(
 
 def _moment(table: Mapping[str, Any]) -> Moment:
     name, after, delay = table.get("name"), table.get("after"), table.get("send_after_sec", 0.0)
-    is_delay = isinstance(delay, int | float) and not isinstance(delay, bool) and math.isfinite(delay)
     return Moment(
         name if isinstance(name, str) else None,
         after if isinstance(after, str) else None,
-        float(delay) if is_delay else 0.0,
+        float(delay) if is_number(delay) else 0.0,
     )
 
 

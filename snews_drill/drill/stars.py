@@ -56,7 +56,7 @@ def find_star(star: str | Star | tuple[float, float]) -> Star:
     else:
         try:
             ra_deg, dec_deg = (float(part) for part in star)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise _no_direction(star) from error
     if not (math.isfinite(ra_deg) and -360 <= ra_deg <= 360 and -90 <= dec_deg <= 90):
         raise _no_direction(star)

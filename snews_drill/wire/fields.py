@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from snews_drill.detectors import is_registered
 from snews_drill.errors import Problem
@@ -85,10 +85,10 @@ class FieldReader:
         value = self._content.get(field)
         if value is None and not is_required:
             return None
-        if not _is_number(value):
+        if not is_number(value):
             self.refuse(field, f"{value!r:.60} is not a number.", "Give a finite number.")
             return None
-        number = float(value)  # type: ignore[arg-type]  # _is_number
+        number = float(value)
         if at_least is not None and number < at_least:
             self.refuse(
                 field, f"{number!r} is below {at_least:g}.", f"Give a number of at least {at_least:g}."
@@ -114,9 +114,9 @@ class FieldReader:
     def numbers(self, field: str) -> tuple[float, ...]:
         """Return a list of finite numbers."""
         values = self._list(field)
-        if all(_is_number(value) for value in values):
+        if all(is_number(value) for value in values):
             return tuple(float(value) for value in values)
-        wrong = next(value for value in values if not _is_number(value))
+        wrong = next(value for value in values if not is_number(value))
         self.refuse(field, f"holds {wrong!r:.60}, which is not a finite number.", "Give finite numbers only.")
         return ()
 
@@ -124,7 +124,7 @@ class FieldReader:
         """Return a list of texts and finite numbers."""
         values = self._list(field)
         for value in values:
-            if not (isinstance(value, str) and len(value) <= MAX_TEXT) and not _is_number(value):
+            if not (isinstance(value, str) and len(value) <= MAX_TEXT) and not is_number(value):
                 self.refuse(field, f"holds {value!r:.60}, neither a text nor a number.", "Give times only.")
                 return ()
         return tuple(values)
@@ -166,7 +166,8 @@ class FieldReader:
         return value
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value is a finite number that a double can hold; True and False are none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:

@@ -49,7 +49,7 @@ def test_what_is_no_direction_is_told_with_what_would_be_right(wrong: str) -> No
     assert "RA,DEC" in caught.value.next_step
 
 
-@pytest.mark.parametrize("wrong", [(1,), (1, 2, 3), ("x", "y"), None, 5])
+@pytest.mark.parametrize("wrong", [(1,), (1, 2, 3), ("x", "y"), None, 5, (10**400, 1)])
 def test_what_is_no_pair_of_numbers_is_told(wrong: object) -> None:
     with pytest.raises(ScenarioError):
         find_star(wrong)  # type: ignore[arg-type]

@@ -482,6 +482,10 @@ _KEYS = (
 )
 
 
+#: Characters that a list is made long to, at most.
+_LONGEST = 10_000_000
+
+
 def _spoiled_inside(value: Any, chance: random.Random) -> Any:
     if isinstance(value, dict):
         return _spoiled_object(value, chance)
@@ -495,7 +499,8 @@ def _spoiled_inside(value: Any, chance: random.Random) -> Any:
     elif step == 2:
         made.insert(place, nasty(chance))
     else:
-        made *= chance.choice((2, 100, 5_000))
+        # Not without end: a list of lists of texts would come to hundreds of megabytes, which nobody can send.
+        made *= min(chance.choice((2, 100, 5_000)), max(_LONGEST // (len(written(made)) + 1), 1))
     return made
 
 

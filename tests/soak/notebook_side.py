@@ -1,7 +1,7 @@
 """The cells of a notebook that is left open for hours: alerts are read, saved and shown, heartbeats go out.
 
 They run in a real kernel; only the browser is missing. What the callback notes lies in the file `heard.txt`: the time in ns,
-and the p-values of the alert.
+and the p-values of the alert. `{arguments}` stands for what the place gives to `connect`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ CELLS = (
 import time
 from pathlib import Path
 from snews_drill import Subscriber, connect, set_name
-connection = connect()
+connection = connect({arguments})
 set_name("XENONnT")
 subscriber = Subscriber(outputfolder="alerts", max_alerts=1_000)
 heard = Path("heard.txt").open("w", buffering=1)

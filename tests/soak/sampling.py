@@ -23,6 +23,8 @@ class Sample:
         Resident memory, 10^6 bytes.
     threads, files, sockets : int
         How many it has; files are all descriptors.
+    cpu_sec : float
+        Processor time it has used so far.
     """
 
     second: float
@@ -30,6 +32,7 @@ class Sample:
     threads: int
     files: int
     sockets: int
+    cpu_sec: float
 
 
 @dataclass
@@ -76,6 +79,7 @@ class Sampler:
                             process.num_threads(),
                             process.num_fds(),
                             len(process.net_connections(kind="all")),
+                            sum(process.cpu_times()[:2]),
                         )
                 except psutil.Error as error:
                     self.lost.append(f"{name}: {type(error).__name__}")
@@ -91,6 +95,17 @@ def growth(samples: Sequence[Sample], attribute: str, after: float) -> float:
     values = [getattr(sample, attribute) for sample in samples if sample.second >= after]
     tenth = max(len(values) // 10, 5)
     return statistics.median(values[-tenth:]) - statistics.median(values[:tenth])
+
+
+def processor_shares(samples: Sequence[Sample], after: float) -> tuple[float, float]:
+    """Return the share of one processor used in the first and in the last third of the time after warm-up."""
+    kept = [sample for sample in samples if sample.second >= after]
+    third = max(len(kept) // 3, 1)
+    shares = [
+        (part[-1].cpu_sec - part[0].cpu_sec) / max(part[-1].second - part[0].second, 1e-9)
+        for part in (kept[:third], kept[-third:])
+    ]
+    return shares[0], shares[1]
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ import pytest
 from messages_to_send import observation
 from soak.drawing import draw
 from soak.notebook_side import CELLS, CONTROL_ROOM, END, STATE
-from soak.sampling import Pace, Sampler, growth, quantile, thirds
+from soak.place import Place, kafka_place, rehearsal_place
+from soak.sampling import Pace, Sampler, growth, processor_shares, quantile, thirds
 from waiting import wait_for
 
-from snews_drill.connection import Connection, connect
-from snews_drill.rehearsal.launcher import find_rehearsal, stop_rehearsal
+from snews_drill.connection import Connection
 from snews_drill.settings import DrillSettings
 from snews_drill.transport import Receipt
 from snews_drill.wire.payload import Payload
@@ -113,14 +113,9 @@ class Kernel:
 
 
 @contextmanager
-def open_kernel(folder: Path, settings: DrillSettings) -> Iterator[Kernel]:
+def open_kernel(folder: Path, environment: dict[str, str]) -> Iterator[Kernel]:
     """A kernel of the same user as the test."""
-    environ = {
-        **os.environ,
-        "SNEWS_DRILL_HOME": str(settings.config_dir.parent),
-        "IPYTHONDIR": str(folder / "ipython"),
-    }
-    kernel = Kernel(folder, environ)
+    kernel = Kernel(folder, {**environment, "IPYTHONDIR": str(folder / "ipython")})
     try:
         yield kernel
     finally:
@@ -145,27 +140,26 @@ class Detectors:
         assert isinstance(outcome, Receipt), outcome
 
 
+def place_of(
+    request: pytest.FixtureRequest, settings: DrillSettings, folder: Path
+) -> AbstractContextManager[Place]:
+    """Where `--broker` says."""
+    if request.config.getoption("--broker") == "kafka":
+        return kafka_place(request.getfixturevalue("apache_kafka"), folder)
+    return rehearsal_place(settings)
+
+
 def test_soak(settings: DrillSettings, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Nothing grows but what is kept on purpose, and the last alerts come as fast as the first."""
     minutes = float(request.config.getoption("--soak-minutes"))
-    with connect(settings=settings) as connection, open_kernel(tmp_path, settings) as kernel:
+    with place_of(request, settings, tmp_path) as place, open_kernel(tmp_path, place.environment) as kernel:
         for cell in CELLS:
-            kernel.run(cell)
+            kernel.run(cell.replace("{arguments}", place.arguments))
         has_room = importlib.util.find_spec("snews_drill.widgets.control_room") is not None
         if has_room:
             kernel.run(CONTROL_ROOM)
-        state = find_rehearsal(settings)
-        assert state is not None
-        assert state.server_process is not None
-        sampler = Sampler(
-            {
-                "notebook": kernel.pid,
-                "drill server": state.server_process.pid,
-                "supervisor": state.supervisor.pid,
-                "broker": state.broker_process.pid,
-            }
-        )
-        detectors = Detectors(connection)
+        sampler = Sampler({"notebook": kernel.pid, **place.processes})
+        detectors = Detectors(place.connection)
         pace = Pace(detectors.send, ALERTS_PER_SEC)
         begun_ns = time.time_ns()
         sampler.start()
@@ -181,7 +175,6 @@ def test_soak(settings: DrillSettings, tmp_path: Path, request: pytest.FixtureRe
         counted = kernel.run(STATE).split()
         comm = dict(kernel.comm)
         kernel.run(END)
-    stop_rehearsal(settings)
     latencies = [
         ((time_ns - begun_ns) / 1e9, (time_ns - detectors.sent_ns[p_val]) / 1e6)
         for time_ns, p_val in _heard(heard_file)
@@ -220,12 +213,14 @@ def _tell(
     print(f"  control room: {'attached' if has_room else 'not there'}")
     print(
         f"  {'process':<14}{'MB at first':>12}{'MB at last':>12}{'growth MB':>11}{'threads':>9}{'files':>7}{'sockets':>9}"
+        f"{'processor, first and last third':>33}"
     )
     for name, samples in sampler.samples.items():
         first = next(s for s in samples if s.second >= WARM_UP_SEC)
         grown = [growth(samples, what, WARM_UP_SEC) for what in ("rss_mb", "threads", "files", "sockets")]
+        shares = " ".join(f"{100 * share:.0f} %" for share in processor_shares(samples, WARM_UP_SEC))
         memory = f"{first.rss_mb:>12.1f}{samples[-1].rss_mb:>12.1f}{grown[0]:>+11.1f}"
-        print(f"  {name:<14}{memory}{grown[1]:>+9.0f}{grown[2]:>+7.0f}{grown[3]:>+9.0f}")
+        print(f"  {name:<14}{memory}{grown[1]:>+9.0f}{grown[2]:>+7.0f}{grown[3]:>+9.0f}{shares:>33}")
     broker = sampler.samples["broker"]
     kept = sent + shown + beats
     print(
