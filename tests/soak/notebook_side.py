@@ -36,15 +36,13 @@ table = AlertTable(subscriber)
 table.select(1)
 table
 """,
-)
-
-#: Only where the control room is part of the kit.
-CONTROL_ROOM = """
+    """
 from snews_drill.widgets.control_room import ControlRoom
 room = ControlRoom(connection=connection)
 room.start()
 room
-"""
+""",
+)
 
 STATE = """
 print(subscriber.state.shown, subscriber.state.dropped, subscriber.state.unsaved, subscriber.state.callback_failures,
@@ -52,8 +50,6 @@ print(subscriber.state.shown, subscriber.state.dropped, subscriber.state.unsaved
 """
 
 END = """
-table.stop(); guide.stop(); heartbeats.stop(); subscriber.stop(); heard.close()
-if "room" in globals():
-    room.stop()
+room.stop(); table.stop(); guide.stop(); heartbeats.stop(); subscriber.stop(); heard.close()
 connection.close()
 """

@@ -31,12 +31,15 @@ class Place:
         What the notebook gives to `connect`.
     processes
         Name -> process id, the notebook's excepted.
+    bare_address
+        Of a broker that asks for no password, where a bare client may be measured; None for others.
     """
 
     connection: Connection
     environment: dict[str, str]
     arguments: str
     processes: dict[str, int]
+    bare_address: str | None
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def rehearsal_place(settings: DrillSettings) -> Iterator[Place]:
             "supervisor": state.supervisor.pid,
             "broker": state.broker_process.pid,
         }
-        yield Place(connection, environment, "", processes)
+        yield Place(connection, environment, "", processes, state.broker)
     stop_rehearsal(settings)
 
 
@@ -70,6 +73,6 @@ def kafka_place(stand: Stand, folder: Path) -> Iterator[Place]:
         }
         arguments = f"{crew.url!r}, topics_prefix={crew.prefix!r}"
         processes = {"drill server": crew.server.pid, "broker": stand.pid}
-        yield Place(crew.connection, environment, arguments, processes)
+        yield Place(crew.connection, environment, arguments, processes, None)
     finally:
         crew.end()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import platform
 import queue
@@ -21,14 +20,14 @@ from typing import Any
 import pytest
 from messages_to_send import observation
 from soak.drawing import draw
-from soak.notebook_side import CELLS, CONTROL_ROOM, END, STATE
+from soak.notebook_side import CELLS, END, STATE
 from soak.place import Place, kafka_place, rehearsal_place
-from soak.sampling import Pace, Sampler, growth, processor_shares, quantile, thirds
+from soak.sampling import Pace, Sampler, bare_round_trips, growth, processor_shares, quantile, thirds
 from waiting import wait_for
 
 from snews_drill.connection import Connection
 from snews_drill.settings import DrillSettings
-from snews_drill.transport import Receipt
+from snews_drill.transport import Receipt, Transport
 from snews_drill.wire.payload import Payload
 
 pytestmark = pytest.mark.soak
@@ -42,9 +41,9 @@ MAX_GROWTH_MB = 20.0
 #: Threads that the embedded broker may add; seen were one to five within minutes.
 MAX_BROKER_THREADS = 8
 
-#: The latency of the last third may be this many times that of the first third: other work shares the machine.
-FLAT_FACTOR = 5.0
-FLAT_MARGIN_MS = 500.0
+#: The p99 latency of the last third may be so many times that of the first third, and so many ms more. Apache Kafka is as
+#: fast at the end as at the beginning; the embedded broker looks through all writes of a topic for each new record.
+FLAT = {"kafka": (2.0, 50.0), "embedded": (5.0, 500.0)}
 
 
 class Kernel:
@@ -155,9 +154,6 @@ def test_soak(settings: DrillSettings, tmp_path: Path, request: pytest.FixtureRe
     with place_of(request, settings, tmp_path) as place, open_kernel(tmp_path, place.environment) as kernel:
         for cell in CELLS:
             kernel.run(cell.replace("{arguments}", place.arguments))
-        has_room = importlib.util.find_spec("snews_drill.widgets.control_room") is not None
-        if has_room:
-            kernel.run(CONTROL_ROOM)
         sampler = Sampler({"notebook": kernel.pid, **place.processes})
         detectors = Detectors(place.connection)
         pace = Pace(detectors.send, ALERTS_PER_SEC)
@@ -175,15 +171,35 @@ def test_soak(settings: DrillSettings, tmp_path: Path, request: pytest.FixtureRe
         counted = kernel.run(STATE).split()
         comm = dict(kernel.comm)
         kernel.run(END)
+        bare = _bare(place)
     latencies = [
         ((time_ns - begun_ns) / 1e9, (time_ns - detectors.sent_ns[p_val]) / 1e6)
         for time_ns, p_val in _heard(heard_file)
     ]
-    _tell(minutes, sampler, latencies, counted, comm, pace.count, has_room=has_room)
+    _tell(minutes, sampler, latencies, counted, comm, pace.count)
+    for where, milliseconds in bare.items():
+        print(f"  bare client, writing to reading on {where}, ms: p50 {quantile(milliseconds, 0.5):.1f}")
     plot = request.config.getoption("--soak-plot")
     if plot:
         draw(Path(plot), sampler.samples, latencies, WARM_UP_SEC)
     _insist(sampler, latencies, counted, expected, saved=len(list((tmp_path / "alerts").glob("*.json"))))
+    factor, margin_ms = FLAT[request.config.getoption("--broker")]
+    first, last = (quantile(part, 0.99) for part in thirds(latencies, WARM_UP_SEC))
+    assert last < factor * first + margin_ms, f"p99 {first:.1f} ms at first, {last:.1f} ms at last"
+
+
+def _bare(place: Place) -> dict[str, list[float]]:
+    """What the broker's part is: a bare client on a topic of its own, and on the alerts' topic as the soak left it."""
+    if place.bare_address is None:
+        return {}
+    transport = Transport(place.bare_address)
+    transport.create_topics(["soak.empty"])
+    transport.close()
+    alerts = place.connection.topics().alerts
+    return {
+        "an empty topic": bare_round_trips(place.bare_address, "soak.empty"),
+        "the alerts' topic": bare_round_trips(place.bare_address, alerts),
+    }
 
 
 def _heard(path: Path) -> list[tuple[int, float]]:
@@ -198,8 +214,6 @@ def _tell(
     counted: list[str],
     comm: dict[str, int],
     sent: int,
-    *,
-    has_room: bool,
 ) -> None:
     seconds = minutes * 60
     shown, dropped, unsaved, _, _, beats, missed = map(int, counted)
@@ -210,7 +224,6 @@ def _tell(
     print(
         f"  widgets: {comm.get('messages', 0):,} messages, {comm.get('bytes', 0) / 1e6 / seconds:.3f} MB/s to the browser"
     )
-    print(f"  control room: {'attached' if has_room else 'not there'}")
     print(
         f"  {'process':<14}{'MB at first':>12}{'MB at last':>12}{'growth MB':>11}{'threads':>9}{'files':>7}{'sockets':>9}"
         f"{'processor, first and last third':>33}"
@@ -250,5 +263,3 @@ def _insist(
             assert growth(samples, what, WARM_UP_SEC) <= most, f"{name}: more {what}"
         if name != "broker":  # it keeps every record, on purpose
             assert growth(samples, "rss_mb", WARM_UP_SEC) < MAX_GROWTH_MB, f"{name}: more memory"
-    first, last = (quantile(part, 0.99) for part in thirds(latencies, WARM_UP_SEC))
-    assert last < FLAT_FACTOR * first + FLAT_MARGIN_MS, f"p99 {first:.1f} ms at first, {last:.1f} ms at last"
