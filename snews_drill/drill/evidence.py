@@ -9,6 +9,7 @@ import contextlib
 import math
 import threading
 import time
+from collections import deque
 from types import TracebackType
 
 from snews_drill.connection import Connection, current_connection
@@ -29,6 +30,7 @@ from snews_drill.drill.guide import (
 from snews_drill.drill.scenarios import PlayedEvent, Scenario, load_scenario, play
 from snews_drill.errors import DrillError, NoAnswer, NotPermitted, ScenarioError, SettingsError
 from snews_drill.messages.alert import Alert
+from snews_drill.messages.announcement import Announcement, announcement_in
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.tiers import CoincidenceTier, Heartbeat, Retraction
 from snews_drill.messages.times import iso_micro
@@ -44,6 +46,9 @@ _SLICE_SEC = 0.2
 #: Seconds between two questions to the server, and to wait for an answer.
 _ASK_EVERY_SEC = 1.0
 _ASK_PATIENCE_SEC = 1.0
+
+#: The newest that are kept.
+_ANNOUNCEMENTS_KEPT = 50
 
 
 class DrillWatch:
@@ -90,6 +95,7 @@ class DrillWatch:
         self._guide = self._make_guide(connection)
         self._heartbeat_ns: int | None = None
         self._asked = 0.0
+        self._told: deque[Announcement] = deque(maxlen=_ANNOUNCEMENTS_KEPT)
 
     def _make_guide(self, connection: Connection | None) -> Guide:
         guide = Guide(
@@ -110,6 +116,11 @@ class DrillWatch:
         """The steps as they are now."""
         with self._changed:
             return self._guide.steps
+
+    @property
+    def announcements(self) -> tuple[Announcement, ...]:
+        """The newest that were made since it watches and concern this detector, oldest first."""
+        return tuple(self._told)
 
     @property
     def detector(self) -> str | None:
@@ -322,6 +333,9 @@ class DrillWatch:
         if isinstance(value, Command):
             if value.name is CommandName.TEST_CONNECTION and value.status == "received":
                 self._observe(EchoSeen(name))
+            said = announcement_in(value)
+            if said is not None and said.concerns(self.detector) and said not in self._told:
+                self._told.append(said)
         elif isinstance(value, CoincidenceTier):
             self._observe(ObservationSeen(name, value.neutrino_time_ns))
         elif isinstance(value, Retraction):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets
 
-from snews_drill.announcements import AnnouncementListener, announcement_text
+from snews_drill.announcements import AnnouncementListener
 from snews_drill.errors import DrillError
 from snews_drill.inbox import ReceivedAlert
 from snews_drill.messages.visible import visible
@@ -19,6 +19,7 @@ from snews_drill.widgets.alert_grid import AlertGrid
 from snews_drill.widgets.alert_rows import alert_details, alert_to_row, counters_text, state_text
 from snews_drill.widgets.look import escaped, note, panel, pill
 from snews_drill.widgets.refresh import Refresher
+from snews_drill.widgets.shown import announced_html
 
 if TYPE_CHECKING:
     from snews_drill.subscriber import Subscriber
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 _BYTES_PER_SEC = 200_000
 
 _REFRESH_SEC = 0.25
-
-#: Announcements that stand above the table, the newest.
-_ANNOUNCED = 3
 
 _BUTTONS = {
     "start": ("Start", "Listen for alerts"),
@@ -199,11 +197,7 @@ class AlertView:
             f'<div class="sd-counters">{escaped(counters)}</div>'
         )
         if self._announcements is not None:
-            told = self._announcements.announcements[-_ANNOUNCED:]
-            lines = "".join(
-                note("warning" if said.kind == "not joined" else "info", announcement_text(said))
-                for said in told
-            )
+            lines = announced_html(self._announcements.announcements)
             if lines != self._announced.value:
                 self._announced.value = lines
         self.buttons["start"].disabled = self._subscriber.is_running

@@ -17,7 +17,7 @@ from snews_drill.subscriber import Subscriber
 from snews_drill.widgets.errand import Errand
 from snews_drill.widgets.look import escaped, note, panel, pill
 from snews_drill.widgets.refresh import Refresher
-from snews_drill.widgets.shown import Shown, error_html, place_html, take_over
+from snews_drill.widgets.shown import Shown, announced_html, error_html, place_html, take_over
 
 _STYLE = """<style>
 .snews-drill ol.sd-steps { list-style: none; margin: 4px 0; padding: 0; }
@@ -34,8 +34,8 @@ class DrillGuide(Shown):
     """Shows the steps of a drill; each is ticked when its evidence is seen, whatever tool caused it.
 
     Messages are seen on the observation topic, echoes on the connection topic, alerts by a subscriber; in a rehearsal
-    the drill server is asked how many heartbeats it counts. Starting another one for the same detector on the same
-    connection stops this one.
+    the drill server is asked how many heartbeats it counts. What the instructor announces stands above the steps.
+    Starting another one for the same detector on the same connection stops this one.
 
     Parameters
     ----------
@@ -74,6 +74,7 @@ class DrillGuide(Shown):
         self._refresher = Refresher(self._draw, every=0.25, name="snews_drill guide view")
         self._errand = Errand("snews_drill guide errand", self._show_error)
         self._head, self._list, self._said = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._announced = ipywidgets.HTML()
         self._toggle = ipywidgets.Button(layout={"width": "130px"})
         self._toggle.on_click(self._press)
         self._play = ipywidgets.Button(
@@ -84,7 +85,7 @@ class DrillGuide(Shown):
         self._play.on_click(lambda _: self._errand.run(self.play_others))
         buttons = ipywidgets.HBox([self._toggle, self._play], layout={"flex_flow": "row wrap"})
         self.widget = panel(
-            [ipywidgets.HTML(_STYLE), self._head, self._list, buttons, self._said],
+            [ipywidgets.HTML(_STYLE), self._head, self._announced, self._list, buttons, self._said],
             title="Your drill, step by step",
         )
         self._draw()
@@ -108,6 +109,11 @@ class DrillGuide(Shown):
     def message(self) -> str:
         """What the last button said, as HTML; "" for nothing."""
         return str(self._said.value)
+
+    @property
+    def announced(self) -> str:
+        """What was announced last, as HTML; "" for nothing."""
+        return str(self._announced.value)
 
     @property
     def is_running(self) -> bool:
@@ -213,6 +219,9 @@ class DrillGuide(Shown):
         self._said.value = error_html(error)
 
     def _draw(self) -> None:
+        told = announced_html(self._watch.announcements)
+        if told != self._announced.value:
+            self._announced.value = told
         connection = self._watch.connection
         state: tuple[Any, ...] = (self.steps, self.is_running, self._watch.problem, self.detector, connection)
         if state == self._drawn:

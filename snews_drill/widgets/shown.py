@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 import ipywidgets
 
+from snews_drill.announcements import announcement_text
 from snews_drill.connection import Connection
 from snews_drill.errors import DrillError
+from snews_drill.messages.announcement import Announcement
 from snews_drill.widgets.look import escaped, note, pill
+
+#: Announcements that stand above a panel's content, the newest.
+_ANNOUNCED = 3
 
 
 class Shown:
@@ -33,6 +38,14 @@ class Shown:
 def error_html(error: DrillError) -> str:
     """Return an error with its next step, as HTML."""
     return f'{note("error", error.reason)}<div class="sd-note">Next step: {escaped(error.next_step)}</div>'
+
+
+def announced_html(announcements: Sequence[Announcement]) -> str:
+    """Return the newest announcements, one line each, as HTML."""
+    return "".join(
+        note("warning" if said.kind == "not joined" else "info", announcement_text(said))
+        for said in announcements[-_ANNOUNCED:]
+    )
 
 
 def place_html(connection: Connection | None, topic: str | None = None) -> str:

@@ -112,7 +112,7 @@ class Stage:
         assert isinstance(outcome, Receipt), outcome
 
     def read(self, topic: str, enough: Callable[[list[Any]], bool], timeout: float = 60) -> list[Any]:
-        """Return all records of a topic, once they are enough."""
+        """Return all records of a topic to which nobody writes any more, once they are enough."""
         connection = self.place.connect("server")
         reader = connection.open_reader([topic], start="beginning")
         records: list[Any] = []
@@ -123,8 +123,9 @@ class Stage:
                 return enough(records)
 
             wait_for(look, f"enough records, {len(records)} so far; logs: {self.logs}", timeout=timeout)
-            quiet = reader.read(timeout=2.0)  # whatever comes late
-            return records + quiet
+            while late := reader.read(timeout=2.0):
+                records.extend(late)
+            return records
         finally:
             reader.close()
 

@@ -13,6 +13,7 @@ from widgets.panel_stage import rehearsal
 
 from snews_drill.connection import Connection
 from snews_drill.errors import NoAnswer, NotPermitted, ScenarioError
+from snews_drill.instructor import announce
 from snews_drill.profiles import LIVE_BROKER, get_profile
 from snews_drill.publisher import SNEWSTiersPublisher
 from snews_drill.rehearsal.broker import EmbeddedBroker
@@ -68,6 +69,15 @@ def test_each_open_step_shows_what_to_call_and_what_to_look_at(
         assert "test_connection(&quot;JUNO&quot;)" in shown
         with pytest.raises(NoAnswer, match="not running"):
             guide.wait_for("alert", timeout=0.05)
+
+
+def test_what_the_instructor_announces_stands_above_the_steps(connection: Connection) -> None:
+    """As text, and only what concerns this detector; it stays on screen when the guide stops."""
+    with DrillGuide(detector="XENONnT", connection=connection) as guide:
+        announce("We begin <b>now</b>", connection=connection, verbose=False)
+        wait_for(lambda: "We begin" in guide.announced, "the announcement")
+    assert "&lt;b&gt;now&lt;/b&gt;" in guide.announced
+    assert guide.widget.children.index(guide._announced) < guide.widget.children.index(guide._list)
 
 
 def test_start_and_stop_by_clicking(broker: EmbeddedBroker, settings: DrillSettings) -> None:
