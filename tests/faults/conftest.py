@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from broker_stand import EmbeddedStand
@@ -31,6 +33,22 @@ def embedded() -> Iterator[EmbeddedStand]:
     stand = EmbeddedStand()
     yield stand
     stand.kill()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the lines over where this is one of several processes that test at the same time (pytest -n)."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["fault_tallies"] = [
+            {**dataclasses.asdict(line), "faults": dict(line.faults)} for line in _tallies
+        ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the lines of a process that has ended."""
+    for line in getattr(node, "workeroutput", {}).get("fault_tallies", ()):
+        _tallies.append(Tally(**{**line, "faults": Counter(line["faults"])}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
