@@ -8,7 +8,6 @@ is named. On a broker of one's own a drill may have topics of its own; they are 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snews_drill.errors import SettingsError
 from snews_drill.settings import DrillSettings, expanded
+from snews_drill.toml_text import read_toml
 
 Dialect = Literal["1.3", "3"]
 
@@ -258,7 +258,7 @@ def _read_topics(path: Path) -> tuple[Topics, Topics]:
     )
     try:
         with path.open("rb") as opened:
-            content = tomllib.loads(opened.read(_MAX_FILE_BYTES).decode("utf-8"))
+            content = read_toml(opened.read(_MAX_FILE_BYTES).decode("utf-8"))
         if set(content) != {"firedrill", "test"}:
             raise SettingsError(
                 f"{path} does not hold exactly the tables firedrill and test.", next_step=step

@@ -10,7 +10,6 @@ import contextlib
 import os
 import stat
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from snews_drill.errors import SettingsError
+from snews_drill.toml_text import read_toml
 
 _APP = "snews_drill"
 
@@ -356,7 +356,7 @@ def read_private_file(path: Path, *, max_bytes: int = 65536) -> bytes | None:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,6 +27,7 @@ from snews_drill.drill.schedule import Moment, find_misfits
 from snews_drill.drill.toml_lines import Place, find_lines, line_of
 from snews_drill.errors import FileProblem, ScenarioError
 from snews_drill.messages.times import iso_micro, parse_utc_ns
+from snews_drill.toml_text import read_toml
 from snews_drill.wire.fields import is_number
 
 #: The most events of one file.
@@ -155,7 +155,7 @@ def _refusal(file: str, problems: list[FileProblem]) -> ScenarioError:
 
 def _read(text: str, name: str, file: str) -> tuple[list[FileProblem], Scenario | None]:
     try:
-        content = tomllib.loads(text)
+        content = read_toml(text)
     except (ValueError, RecursionError) as error:
         return [_syntax_problem(text, file, error)], None
     lines = find_lines(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -12,6 +11,7 @@ from pathlib import Path
 from snews_drill.detectors import find_detector
 from snews_drill.errors import NotAuthorised, SettingsError, UnknownDetector
 from snews_drill.settings import DrillSettings
+from snews_drill.toml_text import read_toml
 
 #: At most this many addresses in one request, and under one detector.
 MAX_ADDRESSES = 20
@@ -156,7 +156,7 @@ def load_contacts(settings: DrillSettings) -> Contacts:
     if len(content) > _MAX_FILE_BYTES:
         raise SettingsError(f"{path} is larger than {_MAX_FILE_BYTES} bytes.", next_step="Shorten it.")
     try:
-        document = tomllib.loads(content.decode("utf-8"))
+        document = read_toml(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise SettingsError(
             f"{path} is not a TOML file: {error}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import html.parser
 import json
@@ -418,7 +419,8 @@ class Files:
         """The state file of a rehearsal."""
         state = RehearsalState.from_json(raw)
         assert RehearsalState.from_json(state.to_json()) == state
-        assert state.admin_token not in repr(state)
+        # What it shows is the same with another token: a token of zeros may stand in a path by chance.
+        assert repr(state) == repr(dataclasses.replace(state, admin_token="another"))
 
     def state_file(self, raw: bytes) -> None:
         """The same, as it lies on disk."""
