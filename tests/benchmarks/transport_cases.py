@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
+from pathlib import Path
 
-import confluent_kafka
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bare_client import RECORD as ALERT
+from bare_client import BareClient
 
 from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.transport import Receipt, Transport
@@ -13,16 +18,20 @@ from snews_drill.wire.payload import Payload
 
 SINGLES = 300
 MANY = 20_000
-ALERT = b'{"_id": "SNEWS_Coincidence_ALERT 2026-01-01T00:00:00.000000"}'
+#: Writes on a topic before it is measured; the last in a full run only.
+SIZES = (0, 1_000, 5_000, 20_000)
 
 
 def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
     """Return (label, value, unit) for each case, on an embedded broker of its own."""
     with EmbeddedBroker() as broker:
         transport = Transport(broker.address)
-        transport.create_topics(["single", "round-trip", "raw", "many"])
+        transport.create_topics(["single", "round-trip", "raw", "grown", "many"])
         acknowledged = [_timed(lambda: _send(transport, "single", 1)) for _ in range(SINGLES)]
-        ours, raw = _round_trips(transport), _raw_round_trips(broker.address)
+        ours = _round_trips(transport)
+        with BareClient(broker.address, "raw") as bare:
+            raw = bare.round_trips(SINGLES)
+        grown = _grown(broker.address, "grown", SIZES if is_full else SIZES[:-1])
         began = time.perf_counter()
         _send(transport, "many", MANY)
         written = MANY / (time.perf_counter() - began)
@@ -38,6 +47,7 @@ def measure(*, is_full: bool = False) -> list[tuple[str, float, str]]:
             statistics.median(ours) / statistics.median(raw),
             "×",
         ),
+        *grown,
         (f"transport, {MANY:,} acknowledged", written, "messages/s"),
         (f"transport, {MANY:,} read", read, "messages/s"),
     ]
@@ -68,28 +78,16 @@ def _round_trips(transport: Transport) -> list[float]:
     return spent
 
 
-def _raw_round_trips(address: str) -> list[float]:
-    """The same with nothing of ours, and the same wait of the broker's."""
-    producer = confluent_kafka.Producer({"bootstrap.servers": address, "linger.ms": 0})
-    consumer = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": address,
-            "group.id": "raw",
-            "fetch.wait.max.ms": 10,
-            "enable.auto.commit": False,
-        }
-    )
-    consumer.assign([confluent_kafka.TopicPartition("raw", 0, 0)])
-    spent = []
-    for _ in range(SINGLES):
-        began = time.perf_counter()
-        producer.produce("raw", ALERT)
-        producer.flush(10)
-        while consumer.poll(1.0) is None:
-            pass
-        spent.append((time.perf_counter() - began) * 1e3)
-    consumer.close()
-    return spent
+def _grown(address: str, topic: str, sizes: tuple[int, ...]) -> list[tuple[str, float, str]]:
+    """What a topic's growth costs on the embedded broker, whoever asks: the bare client, record by record."""
+    rows, written = [], 0
+    with BareClient(address, topic) as bare:
+        for size in sizes:
+            bare.write(size - written)
+            written = size + SINGLES
+            label = f"raw client, publish to read, {size:,} writes on the topic before, p50"
+            rows.append((label, statistics.median(bare.round_trips(SINGLES)), "ms"))
+    return rows
 
 
 def _read_many(transport: Transport) -> float:

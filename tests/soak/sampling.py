@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psutil
-from confluent_kafka import Consumer, Producer, TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +122,6 @@ def thirds(latencies: Sequence[tuple[float, float]], after: float) -> tuple[list
     first = [latency for second, latency in kept if second < begin + third]
     last = [latency for second, latency in kept if second > end - third]
     return first, last
-
-
-def bare_round_trips(address: str, topic: str, count: int = 50) -> list[float]:
-    """Return how long confluent-kafka alone takes from writing a record to reading it, ms; the topic must exist.
-
-    The broker is asked as the kit's own readers ask one on this machine.
-    """
-    producer = Producer({"bootstrap.servers": address, "linger.ms": 0})
-    consumer = Consumer({"bootstrap.servers": address, "group.id": "bare", "fetch.wait.max.ms": 10})
-    found = []
-    try:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5)
-        consumer.assign([TopicPartition(topic, 0, end)])
-        for _ in range(count):
-            begun = time.perf_counter()
-            producer.produce(topic, b"x" * 1_500, partition=0)
-            assert producer.flush(10) == 0, "the bare client's record was not acknowledged"
-            assert consumer.consume(1, 10), "the bare client's record was not read"
-            found.append((time.perf_counter() - begun) * 1e3)
-            time.sleep(0.02)
-    finally:
-        consumer.close()
-    return found
 
 
 class Pace:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_client import BareClient
 from messages_to_send import observation
 from soak.drawing import draw
 from soak.notebook_side import CELLS, END, STATE
 from soak.place import Place, kafka_place, rehearsal_place
-from soak.sampling import Pace, Sampler, bare_round_trips, growth, processor_shares, quantile, thirds
+from soak.sampling import Pace, Sampler, growth, processor_shares, quantile, thirds
 from waiting import wait_for
 
 from snews_drill.connection import Connection
@@ -196,10 +197,11 @@ def _bare(place: Place) -> dict[str, list[float]]:
     transport.create_topics(["soak.empty"])
     transport.close()
     alerts = place.connection.topics().alerts
-    return {
-        "an empty topic": bare_round_trips(place.bare_address, "soak.empty"),
-        "the alerts' topic": bare_round_trips(place.bare_address, alerts),
-    }
+    found = {}
+    for where, topic in {"an empty topic": "soak.empty", "the alerts' topic": alerts}.items():
+        with BareClient(place.bare_address, topic) as bare:
+            found[where] = bare.round_trips(50, pause=0.02)
+    return found
 
 
 def _heard(path: Path) -> list[tuple[int, float]]:
