@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snews_drill.widgets.heartbeat_panel import HeartbeatPanel
     from snews_drill.widgets.message_form import MessageForm
     from snews_drill.widgets.name_chooser import NameChooser
+    from snews_drill.widgets.outbox_panel import OutboxPanel
     from snews_drill.widgets.sky_view import SkyView
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "HeartbeatPanel",
     "MessageForm",
     "NameChooser",
+    "OutboxPanel",
     "SkyView",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "HeartbeatPanel": "heartbeat_panel",
     "MessageForm": "message_form",
     "NameChooser": "name_chooser",
+    "OutboxPanel": "outbox_panel",
     "SkyView": "sky_view",
 }
 

@@ -85,7 +85,7 @@ class SendPanel:
         """Show what went wrong and what to do next; everything typed stays."""
         kept = len(getattr(error, "kept", ()))
         waiting = (
-            note("info", f"{kept} message{'s wait' if kept != 1 else ' waits'} in the outbox: Outbox()")
+            note("info", f"{kept} message{'s wait' if kept != 1 else ' waits'} in the outbox: OutboxPanel()")
             if kept
             else ""
         )

@@ -35,6 +35,7 @@ PANELS: dict[str, Callable[[Connection], object]] = {
     "HeartbeatPanel": lambda connection: widgets.HeartbeatPanel("JUNO", connection=connection),
     "MessageForm": lambda connection: widgets.MessageForm("JUNO", connection=connection),
     "NameChooser": lambda _: widgets.NameChooser(),
+    "OutboxPanel": lambda connection: widgets.OutboxPanel(connection=connection),
     "SkyView": lambda _: widgets.SkyView(list),
 }
 
