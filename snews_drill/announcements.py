@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 
 from snews_drill.connection import Connection
@@ -17,6 +18,9 @@ from snews_drill.wire.dialects import decode_record
 #: The newest that are kept.
 _KEPT = 50
 
+#: Who comes late is told what was announced before: within so many seconds, as far as it lies among so many records.
+_RECENT_SEC, _RECENT_RECORDS = 2 * 3600.0, 500
+
 #: Seconds that a read waits for the first record; and pauses after something was in the way, the first and the longest.
 _SLICE_SEC, _PAUSE_SEC, _LONGEST_PAUSE_SEC = 0.2, 0.5, 5.0
 
@@ -24,7 +28,8 @@ _SLICE_SEC, _PAUSE_SEC, _LONGEST_PAUSE_SEC = 0.2, 0.5, 5.0
 class AnnouncementListener:
     """Reads the connection topic for announcements, in a thread of its own; never in the way of the alerts.
 
-    Who may not read that topic sees none; `problem` tells.
+    What was announced in the last two hours is heard as well, as far as it lies among the newest 500 records of that
+    topic. Who may not read it sees none; `problem` tells.
 
     Parameters
     ----------
@@ -78,11 +83,13 @@ class AnnouncementListener:
         return f"AnnouncementListener({len(self._kept)} announcements)"
 
     def _run(self, stop: threading.Event) -> None:
-        start: Start = "now"
+        start: Start | None = None
         pause = _PAUSE_SEC
         while not stop.is_set() and self._connection.is_open:
             reader: Reader | None = None
             try:
+                if start is None:
+                    start = self._a_little_earlier(stop)
                 reader = self._connection.open_reader([self._topic], start=start, is_cancelled=stop.is_set)
                 start, self.problem = reader.positions, ""
                 while not stop.is_set() and self._connection.is_open:
@@ -103,7 +110,17 @@ class AnnouncementListener:
             stop.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SEC)
 
+    def _a_little_earlier(self, stop: threading.Event) -> Start:
+        """Return the place some records before the end of the topic."""
+        reader = self._connection.open_reader([self._topic], start="now", is_cancelled=stop.is_set)
+        try:
+            return {place: max(offset - _RECENT_RECORDS, 0) for place, offset in reader.positions.items()}
+        finally:
+            reader.close()
+
     def _take(self, record: Record) -> None:
+        if record.timestamp_ms < (time.time() - _RECENT_SEC) * 1e3:
+            return
         try:
             value = decode_record(record.value, record.content_format).value
         except (DrillError, ValueError):
