@@ -82,7 +82,7 @@ class _Alerts:
     def newest(self, count: int) -> tuple[dict[str, Any], ...]:
         """Return the newest ones, when there are `count` in all."""
         if count != self._count:
-            self._count, self._newest = count, tuple(self._archive.alerts()[-SHOWN:])
+            self._count, self._newest = count, tuple(self._archive.alerts(newest=SHOWN))
         return self._newest
 
 
@@ -128,8 +128,7 @@ class RehearsalLook:
         counts: Counter[str] = Counter()
         for (outcome, kind), count in found.items():
             counts[kind if outcome == "accepted" else outcome] += count
-        alerts = self._archive.alerts()
-        counts["alerts"] = len(alerts)
+        counts["alerts"] = self._archive.alert_count()
         status = ServerStatus(
             state="listening",
             started_ns=self._started_ns,
@@ -140,7 +139,7 @@ class RehearsalLook:
             frozen=self._frozen(),
         )
         where = f"your rehearsal, {self._connection.url(self._connection.topics().observations)}"
-        return Shown(where, str(self._archive.path), status, tuple(alerts[-SHOWN:]))
+        return Shown(where, str(self._archive.path), status, tuple(self._archive.alerts(newest=SHOWN)))
 
     def _detectors(self) -> tuple[SeenDetector, ...]:
         since_ns = time.time_ns() - NS_PER_DAY

@@ -331,13 +331,14 @@ class Archive(ArchiveFile):
         with self.transaction():
             self._database.execute("DELETE FROM outgoing WHERE kind = 'reply'")
 
-    def alerts(self, *, topic: str | None = None) -> list[dict[str, Any]]:
-        """Return the alerts decided so far, in order, as they travel."""
+    def alerts(self, *, topic: str | None = None, newest: int | None = None) -> list[dict[str, Any]]:
+        """Return the alerts decided so far, in order, as they travel; all of them, or so many of the newest."""
         rows = self._query(
-            "SELECT content FROM outgoing WHERE kind = 'alert' AND (? IS NULL OR topic = ?) ORDER BY number",
-            (topic, topic),
+            "SELECT content FROM outgoing WHERE kind = 'alert' AND (? IS NULL OR topic = ?)"
+            " ORDER BY number DESC LIMIT ?",
+            (topic, topic, -1 if newest is None else newest),
         )
-        return [json.loads(row[0]) for row in rows]
+        return [json.loads(row[0]) for row in reversed(rows)]
 
     def records(self, *, outcome: str | None = None, limit: int = 1_000_000) -> list[ArchivedRecord]:
         """Return the newest records, oldest first."""

@@ -7,6 +7,7 @@ transaction of the archive; after a failure the exercise is built anew from ther
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable
 from statistics import fmean
 
@@ -73,11 +74,7 @@ class Exercise:
         """Take back observations from the archive; their alerts were decided before."""
         found: dict[bool, list[Observation]] = {False: [], True: []}
         for held in kept:
-            found[held.is_test].append(
-                Observation(
-                    held.detector, held.neutrino_time_ns, held.p_val, held.sent_time_ns, held.message_id
-                )
-            )
+            found[held.is_test].append(_observation(held))
         for is_test, observations in found.items():
             self._coincidences[is_test].restore(observations)
 
@@ -146,10 +143,7 @@ class Exercise:
             Gives the false-alarm text for a number of detectors.
         """
         held = self._held(message, key, received_ns)
-        observation = Observation(
-            held.detector, held.neutrino_time_ns, held.p_val, held.sent_time_ns, held.message_id
-        )
-        decisions = self._coincidences[message.is_test].add(observation)
+        decisions = self._coincidences[message.is_test].add(_observation(held))
         self._archive.add_observation(held)
         return self._queue(
             decisions,
@@ -262,6 +256,12 @@ class Exercise:
                 self._crowded[word] = decided_ns, attempt // 1000 * 1000
                 return identifier, sent_ns
             attempt += 1
+
+
+def _observation(held: HeldObservation) -> Observation:
+    # There are few names and many observations: each name is kept once.
+    name = sys.intern(held.detector)
+    return Observation(name, held.neutrino_time_ns, held.p_val, held.sent_time_ns, held.message_id)
 
 
 def restore_all(exercises: dict[str, Exercise], archive: Archive, *, now_ns: int) -> None:

@@ -63,6 +63,27 @@ class Change(NamedTuple):
     come: list[Observation]
 
 
+class _Versions:
+    """Two or more observations with one identifier.
+
+    Nearly every identifier has one observation only, which then stands for itself: this is made for the others.
+    """
+
+    __slots__ = ("by_content", "in_order")
+
+    def __init__(self) -> None:
+        self.by_content: dict[tuple[int, float | None], Observation] = {}
+        self.in_order: list[Observation] = []
+
+    def add(self, observation: Observation) -> None:
+        self.by_content[observation.neutrino_time_ns, observation.p_val] = observation
+        insort(self.in_order, observation, key=rank)
+
+    def remove(self, observation: Observation) -> None:
+        del self.by_content[observation.neutrino_time_ns, observation.p_val]
+        del self.in_order[bisect_left(self.in_order, rank(observation), key=rank)]
+
+
 class DetectorObservations:
     """All observations held of one detector.
 
@@ -72,15 +93,14 @@ class DetectorObservations:
         The coincidence window in nanoseconds.
     """
 
-    __slots__ = ("_by_content", "_by_sending", "_by_time", "_in_force", "_versions", "_window_ns")
+    __slots__ = ("_by_sending", "_by_time", "_in_force", "_versions", "_window_ns")
 
     def __init__(self, window_ns: int = WINDOW_NS) -> None:
         self._window_ns = window_ns
-        self._by_content: dict[tuple[str, int, float | None], Observation] = {}
         self._by_sending: list[Observation] = []
         self._by_time: list[Observation] = []
         self._in_force: list[Observation] = []
-        self._versions: dict[str, list[Observation]] = {}
+        self._versions: dict[str, Observation | _Versions] = {}
 
     def __len__(self) -> int:
         return len(self._by_sending)
@@ -97,12 +117,14 @@ class DetectorObservations:
 
     def versions(self, message_id: str) -> tuple[Observation, ...]:
         """Return every version held of one message, in order of sending."""
-        return tuple(self._versions.get(message_id, ()))
+        held = self._versions.get(message_id)
+        if held is None:
+            return ()
+        return tuple(held.in_order) if isinstance(held, _Versions) else (held,)
 
     def add(self, observation: Observation) -> Change:
         """Take in one observation; the same content again only moves its sending time forward."""
-        content = observation.id, observation.neutrino_time_ns, observation.p_val
-        known = self._by_content.get(content)
+        known = self._same(observation)
         if known is not None and known.sent_time_ns >= observation.sent_time_ns:
             return Change([], [])
         gone: list[Observation] = []
@@ -110,18 +132,17 @@ class DetectorObservations:
         if known is not None:
             gone, revived = self._drop(known)
             doubtful += revived
-        self._by_content[content] = observation
         if not self._by_sending or rank(self._by_sending[-1]) < rank(observation):
             self._by_sending.append(observation)  # as a rule messages come in the order of sending
         else:
             insort(self._by_sending, observation, key=rank)
         insort(self._by_time, observation, key=neutrino_time)
-        versions = self._versions.setdefault(observation.id, [])
-        insort(versions, observation, key=rank)
-        if len(versions) == 1 and not gone and not doubtful[1:] and not self._near(observation):
+        versions = self._add_version(observation)
+        if versions is None and not gone and not doubtful[1:] and not self._near(observation):
             insort(self._in_force, observation, key=neutrino_time)
             return Change([], [observation])
-        doubtful += versions[-2:-1]  # if this is the newest version, that one was until now
+        if versions is not None:
+            doubtful += versions.in_order[-2:-1]  # if this is the newest version, that one was until now
         return self._settle(doubtful, gone)
 
     def remove(self, observations: Iterable[Observation]) -> Change:
@@ -132,8 +153,7 @@ class DetectorObservations:
             left, revived = self._drop(observation)
             gone += left
             doubtful += revived
-        held = self._by_content
-        return self._settle([o for o in doubtful if held.get((o.id, o.neutrino_time_ns, o.p_val)) is o], gone)
+        return self._settle([o for o in doubtful if self._same(o) is o], gone)
 
     def sent_before(self, time_ns: int) -> list[Observation]:
         """Return the observations sent before a time (ns since 1970, UTC), earliest first."""
@@ -141,18 +161,51 @@ class DetectorObservations:
 
     def _drop(self, observation: Observation) -> tuple[list[Observation], list[Observation]]:
         """Forget one observation; return it if it was in force, and those whose standing is now in doubt."""
-        del self._by_content[observation.id, observation.neutrino_time_ns, observation.p_val]
         del self._by_sending[bisect_left(self._by_sending, rank(observation), key=rank)]
         _delete(self._by_time, observation)
-        versions = self._versions[observation.id]
-        del versions[bisect_left(versions, rank(observation), key=rank)]
-        doubtful = versions[-1:]
-        if not versions:
-            del self._versions[observation.id]
+        doubtful = self._drop_version(observation)
         if not self._is_listed(observation):
             return [], doubtful
         _delete(self._in_force, observation)
         return [observation], doubtful + self._freed_by(observation)
+
+    def _same(self, observation: Observation) -> Observation | None:
+        """Return what is held with the identifier and the content of an observation, whenever it was sent."""
+        held = self._versions.get(observation.id)
+        if isinstance(held, _Versions):
+            return held.by_content.get((observation.neutrino_time_ns, observation.p_val))
+        if held is None or held.neutrino_time_ns != observation.neutrino_time_ns:
+            return None
+        return held if held.p_val == observation.p_val else None
+
+    def _add_version(self, observation: Observation) -> _Versions | None:
+        """Hold it under its identifier; return the versions if it is not the only one."""
+        held = self._versions.get(observation.id)
+        if held is None:
+            self._versions[observation.id] = observation
+            return None
+        if not isinstance(held, _Versions):
+            only, held = held, _Versions()
+            held.add(only)
+            self._versions[observation.id] = held
+        held.add(observation)
+        return held
+
+    def _drop_version(self, observation: Observation) -> list[Observation]:
+        """Hold it no longer under its identifier; return the newest version that is left, if there is one."""
+        held = self._versions[observation.id]
+        if isinstance(held, _Versions):
+            held.remove(observation)
+            if len(held.in_order) > 1:
+                return held.in_order[-1:]
+            self._versions[observation.id] = held.in_order[0]
+            return held.in_order
+        del self._versions[observation.id]
+        return []
+
+    def _newest(self, message_id: str) -> Observation:
+        held = self._versions[message_id]
+        return held.in_order[-1] if isinstance(held, _Versions) else held
 
     def _settle(self, doubtful: list[Observation], gone: list[Observation]) -> Change:
         """Decide again about the doubtful, from the latest sent to the earliest, and about whom that touches.
@@ -192,7 +245,7 @@ class DetectorObservations:
         return any(o is observation for o in self._near(observation))
 
     def _is_in_force(self, observation: Observation) -> bool:
-        if self._versions[observation.id][-1] is not observation:
+        if self._newest(observation.id) is not observation:
             return False
         own = rank(observation)
         return all(rank(o) <= own for o in self._near(observation))

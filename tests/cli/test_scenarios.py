@@ -131,11 +131,11 @@ def test_a_scenario_is_played_faster(invoke: Invoke) -> None:
 
 def test_virtual_detectors_take_their_parts_and_sum_up(invoke: Invoke) -> None:
     words = ("virtual-detectors", "--detector", "SBND", "--detector", "LZ", "--scenario", "betelgeuse")
-    shown = invoke(*words, "--reaction", "0", "--spread", "0", "--for", "1", "--seed", "3")
+    shown = invoke(*words, "--reaction", "0", "--spread", "0", "--for", "3", "--seed", "3")
     assert shown.code == 0, shown.err
     assert "Seed 3" in shown.err
     assert "2 virtual detectors sent 2 heartbeats and 2 other messages." in shown.out
-    found = invoke(*words, "--misses", "1", "--reaction", "0", "--spread", "0", "--for", "1", "--json")
+    found = invoke(*words, "--misses", "1", "--reaction", "0", "--spread", "0", "--for", "3", "--json")
     rows = [json.loads(line) for line in found.out.splitlines()]
     assert {row["detector_name"] for row in rows if row["last_action"] == "missed the burst"} == {
         "SBND",
@@ -146,7 +146,7 @@ def test_virtual_detectors_take_their_parts_and_sum_up(invoke: Invoke) -> None:
 def test_virtual_detectors_leave_peoples_seats_alone(invoke: Invoke) -> None:
     """The one that is named as taken, and the user's own."""
     names = ("--detector", "XENONnT", "--detector", "DUNE", "--detector", "Borexino")
-    shown = invoke("virtual-detectors", *names, "--taken", "dune", "--for", "0.5")
+    shown = invoke("virtual-detectors", *names, "--taken", "dune", "--for", "3")
     assert shown.code == 0, shown.err
     assert "1 virtual detectors sent 1 heartbeats" in shown.out
     assert "left to people: XENONnT, DUNE" in shown.out
