@@ -135,6 +135,19 @@ def test_an_alert_is_decided_once_and_sent_ones_stay(archive: Archive) -> None:
     assert archive._database.execute("SELECT COUNT(*) FROM outgoing").fetchone() == (2,)
 
 
+def test_the_newest_alerts_alone(archive: Archive) -> None:
+    """Oldest first, replies between them left out; none if none is asked for, all if there are fewer."""
+    with archive.transaction():
+        for name in ("a", "b", "c"):
+            archive.queue(alert(name))
+            archive.queue(Outgoing("replies", "reply", "", b"{}", "json", NOW_NS))
+        archive.queue(alert("d", "other topic"))
+    assert archive.alerts(newest=2) == [{"_id": "c"}, {"_id": "d"}]
+    assert archive.alerts(newest=2, topic="alerts") == [{"_id": "b"}, {"_id": "c"}]
+    assert archive.alerts(newest=0) == []
+    assert len(archive.alerts(newest=9)) == 4
+
+
 def test_heartbeats_are_there_for_24_hours_and_dropped_by_days_after_7(archive: Archive) -> None:
     day = NOW_NS // NS_PER_DAY
     with archive.transaction():
