@@ -20,6 +20,9 @@ from snews_drill.rehearsal.server_status import Refusal, SeenDetector, ServerSta
 #: Alerts and refusals that are shown, the newest.
 SHOWN = 8
 
+#: How much longer than it took to read a large archive it is left alone afterwards.
+_REST = 5.0
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -103,6 +106,7 @@ class RehearsalLook:
         self._started_ns = time.time_ns()
         self._seen: tuple[dict[tuple[str, str], int], int] | None = None
         self._shown: Shown | None = None
+        self._rests_until = 0.0
 
     def __call__(self) -> Shown:
         """Return what the archive says now.
@@ -117,9 +121,11 @@ class RehearsalLook:
         if state is None:
             raise RehearsalError("The rehearsal has ended.", next_step="Start a new one: snews-drill serve")
         seen = (self._archive.counts(), self._archive.alert_count())
-        if self._shown is None or seen != self._seen:
+        begun = time.monotonic()
+        if self._shown is None or (seen != self._seen and begun >= self._rests_until):
             self._seen = seen
             self._shown = self._look(seen[0])
+            self._rests_until = time.monotonic() + _REST * (time.monotonic() - begun)
         way = ("waiting", state.problem) if state.problem else ("listening", "")
         status = replace(self._shown.status, state=way[0], problem=way[1])
         return replace(self._shown, status=status)
