@@ -127,25 +127,32 @@ def command(is_json: bool) -> Iterator[Screen]:
     screen = Screen(is_json=is_json)
     try:
         yield screen
-    except DrillError as error:
-        screen.fail(error)
-        raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
-        interrupted = DrillError("Interrupted.", next_step="Run the command again when you like.")
-        screen.note("Interrupted.")
-        screen.emit({"ok": False, "error": error_to_dict(interrupted), **screen.result})
-        raise typer.Exit(EXIT_INTERRUPTED) from None
     except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
         raise
-    except Exception as error:  # noqa: BLE001 - the program's boundary: everything becomes words and an exit code
-        screen.note(traceback.format_exc())
-        screen.fail(
-            DrillError(
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the program's boundary: everything becomes words and an exit code
+        if _was_interrupted(error):
+            interrupted = DrillError("Interrupted.", next_step="Run the command again when you like.")
+            screen.note("Interrupted.")
+            screen.emit({"ok": False, "error": error_to_dict(interrupted), **screen.result})
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        if not isinstance(error, DrillError):
+            screen.note(traceback.format_exc())
+            error = DrillError(
                 f"Unexpected: {type(error).__name__}: {str(error)[:500]}",
                 next_step="This is a fault of snews-drill; please report it with the lines above.",
             )
-        )
+        screen.fail(error)
         raise typer.Exit(EXIT_FAILED) from None
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Tell whether Ctrl-C began it: some libraries, and Python while it makes a class, raise something else instead."""
+    seen: BaseException | None = error
+    for _ in range(20):
+        if seen is None or isinstance(seen, KeyboardInterrupt):
+            break
+        seen = seen.__cause__ or seen.__context__
+    return isinstance(seen, KeyboardInterrupt)
 
 
 @contextlib.contextmanager

@@ -91,8 +91,8 @@ def test_rehearse_tells_people_and_programs(snews_drill: Callable[..., object]) 
 def test_rehearse_that_is_interrupted_ends_with_130(start: Start, settings: DrillSettings) -> None:
     rehearsing = start("rehearse", "--json")
     wait_for(lambda: find_rehearsal(settings), "the rehearsal's start")
-    code, out, _ = _interrupt(rehearsing)
-    assert code == 130
+    code, out, err = _interrupt(rehearsing)
+    assert code == 130, err
     assert json.loads(out)["ok"] is False
 
 
