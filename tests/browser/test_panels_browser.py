@@ -71,6 +71,52 @@ def test_a_drill_by_clicking(open_notebook: Callable[..., NotebookPage], theme: 
     page.run_cell(7)
 
 
+FAIL = """import os, signal
+from snews_drill import SNEWSTiersPublisher, connect, set_name
+from snews_drill.errors import DeliveryFailed
+from snews_drill.instructor import announce
+from snews_drill.widgets import DrillGuide, OutboxPanel
+set_name("XENONnT")
+connection = connect()
+guide = DrillGuide()
+guide.start()
+broker = connection.rehearsal.current_state().broker_process.pid
+made = SNEWSTiersPublisher(neutrino_time=guide.neutrino_time, p_val=0.05)
+os.kill(broker, signal.SIGSTOP)
+try:
+    made.send_to_snews(verbose=False, timeout=1)
+except DeliveryFailed as error:
+    print(error.kept)
+finally:
+    os.kill(broker, signal.SIGCONT)"""
+
+
+def test_what_did_not_arrive_is_sent_by_a_click(open_notebook: Callable[..., NotebookPage]) -> None:
+    """The outbox shows it; one click sends it. What the instructor says stands above the guide's steps."""
+    page = open_notebook(
+        FAIL, "OutboxPanel()", "guide", 'announce("We begin <b>now</b>", verbose=False)', CLOSE
+    )
+    page.run_cell(0)
+    page.run_cell(1)
+    panel = page.output(1)
+    expect(panel.get_by_text("1 message not acknowledged")).to_be_visible()
+    panel.get_by_role("button", name="Drop").click()
+    expect(panel.get_by_text("Drop 1 message?")).to_be_visible()
+    page.screenshot("panel_outbox_question", of=page.cell(1))
+    panel.get_by_role("button", name="No", exact=True).click()
+    expect(panel.get_by_text("Drop 1 message?")).to_be_hidden()
+    panel.get_by_role("button", name="Send", exact=True).click()
+    expect(panel.get_by_text("1 sent and acknowledged, 0 still in the outbox")).to_be_visible(timeout=20_000)
+    expect(panel.get_by_text("nothing waits")).to_be_visible()
+    page.screenshot("panel_outbox", of=page.cell(1))
+    page.run_cell(2)
+    page.run_cell(3)
+    expect(page.output(2).get_by_text("We begin <b>now</b>")).to_be_visible()
+    page.screenshot("panel_guide_announced", of=page.cell(2))
+    assert _inner_scroll_bars(page) == []
+    page.run_cell(4)
+
+
 def test_the_same_cells_run_twice_leave_one_of_everything(open_notebook: Callable[..., NotebookPage]) -> None:
     """One table's subscriber, one sender, one guide, whatever the cell made before."""
     page = open_notebook(
