@@ -92,7 +92,10 @@ class OutboxPanel(Shown):
             self._entries = []
             self._list.value = error_html(error)
         chosen = self._choice.value
-        self._choice.options = [(f"All {len(self._entries)}", _ALL), *map(_option, self._entries)]
+        self._choice.options = [
+            (f"All {len(self._entries)}" if self._entries else "nothing", _ALL),
+            *map(_option, self._entries),
+        ]
         self._choice.value = chosen if chosen in {entry.id for entry in self._entries} else _ALL
         for name in ("send", "drop"):
             self._buttons[name].disabled = not self._entries
