@@ -9,7 +9,7 @@ import ipywidgets
 from snews_drill.errors import DrillError
 from snews_drill.transport import Receipt
 from snews_drill.widgets.form_sending import Destination, Shown
-from snews_drill.widgets.look import escaped, note
+from snews_drill.widgets.look import button, escaped, note
 
 
 class SendPanel:
@@ -35,13 +35,13 @@ class SendPanel:
         on_again: Callable[[], None],
         on_clear: Callable[[], None],
     ) -> None:
-        self.send_button = _button("Send", "Send what the preview shows", on_send, style="primary")
-        self.again_button = _button(
+        self.send_button = button("Send", "Send what the preview shows", on_send, style="primary")
+        self.again_button = button(
             "Build again", "New messages from the same fields, with new stamps", on_again
         )
-        self.clear_button = _button("Clear", "Empty every field but the detector", on_clear)
-        self.confirm_button = _button("Yes, send it", "Send to the live broker", on_confirm, style="warning")
-        self.decline_button = _button("No, not now", "Send nothing", self.close_question)
+        self.clear_button = button("Clear", "Empty every field but the detector", on_clear)
+        self.confirm_button = button("Yes, send it", "Send to the live broker", on_confirm, style="warning")
+        self.decline_button = button("No, not now", "Send nothing", self.close_question)
         self.destination = ipywidgets.HTML(
             layout={"flex": "1 1 0", "min_width": "0", "margin": "2px 0 2px 12px"}
         )
@@ -118,14 +118,6 @@ class SendPanel:
     def close_question(self) -> None:
         """Take the question away; nothing is sent."""
         self.question.layout.display = "none"
-
-
-def _button(text: str, tooltip: str, on_click: Callable[[], None], *, style: str = "") -> ipywidgets.Button:
-    button = ipywidgets.Button(
-        description=text, tooltip=tooltip, button_style=style, layout={"width": "auto", "min_width": "90px"}
-    )
-    button.on_click(lambda _: on_click())
-    return button
 
 
 def _acknowledged(count: int) -> str:

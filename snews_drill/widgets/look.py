@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import ipywidgets
@@ -77,3 +77,22 @@ def panel(children: Sequence[ipywidgets.Widget], *, title: str = "") -> ipywidge
     box.add_class("snews-drill")
     box.add_class("sd-card")
     return box
+
+
+def button(text: str, tooltip: str, on_click: Callable[[], None], *, style: str = "") -> ipywidgets.Button:
+    """Return a button that is as wide as its text needs, and calls a function.
+
+    Parameters
+    ----------
+    text, tooltip
+        What stands on it, and what is told of it.
+    on_click
+        Called without arguments.
+    style
+        "primary", "warning", or "" for a plain one.
+    """
+    made = ipywidgets.Button(
+        description=text, tooltip=tooltip, button_style=style, layout={"width": "auto", "min_width": "90px"}
+    )
+    made.on_click(lambda _: on_click())
+    return made

@@ -14,7 +14,7 @@ from snews_drill.messages.visible import visible
 from snews_drill.outbox import DispatchReport, Outbox, OutboxEntry
 from snews_drill.settings import DrillSettings
 from snews_drill.widgets.errand import Errand
-from snews_drill.widgets.look import escaped, note, panel
+from snews_drill.widgets.look import button, escaped, note, panel
 from snews_drill.widgets.shown import Shown, error_html
 
 #: The choice that stands for everything.
@@ -52,13 +52,13 @@ class OutboxPanel(Shown):
         self._list, self._said, self._question = (ipywidgets.HTML() for _ in range(3))
         self._choice = ipywidgets.Dropdown(description="Which", layout={"width": "min(100%, 420px)"})
         self._buttons = {
-            "send": _button("Send", "Send it where it was meant to go", self._want_to_send, style="primary"),
-            "drop": _button("Drop", "Remove it for good", self._want_to_drop),
-            "refresh": _button("Look again", "Read the folder again", self._look_again),
+            "send": button("Send", "Send it where it was meant to go", self._want_to_send, style="primary"),
+            "drop": button("Drop", "Remove it for good", self._want_to_drop),
+            "refresh": button("Look again", "Read the folder again", self._look_again),
         }
         self._answers = {
-            "yes": _button("Yes", "Do it", self._agree, style="warning"),
-            "no": _button("No", "Leave everything as it is", self._close_question),
+            "yes": button("Yes", "Do it", self._agree, style="warning"),
+            "no": button("No", "Leave everything as it is", self._close_question),
         }
         self._asking = ipywidgets.VBox(
             [self._question, ipywidgets.HBox(list(self._answers.values()))], layout={"display": "none"}
@@ -216,11 +216,3 @@ def _option(entry: OutboxEntry) -> tuple[str, str]:
 
 def _count(number: int) -> str:
     return f"{number} message{'' if number == 1 else 's'}"
-
-
-def _button(text: str, tooltip: str, do: Callable[[], None], *, style: str = "") -> ipywidgets.Button:
-    button = ipywidgets.Button(
-        description=text, tooltip=tooltip, button_style=style, layout={"width": "auto", "min_width": "90px"}
-    )
-    button.on_click(lambda _: do())
-    return button

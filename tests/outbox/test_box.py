@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from messages_to_send import observation
-from outbox.test_entry import make_entry
+from outbox.test_entry import make_entry, put_entry
 
 from snews_drill.errors import OutboxError
 from snews_drill.outbox import Outbox
 from snews_drill.outbox.entry import OutboxEntry
-from snews_drill.outbox.folder import OutboxFolder
 from snews_drill.settings import DrillSettings
 
 
 @pytest.fixture
 def keep(user: DrillSettings) -> Callable[..., OutboxEntry]:
     """Return a function that puts an entry into the outbox."""
-
-    def write(*arguments: object, **changes: object) -> OutboxEntry:
-        entry = make_entry(*arguments, **changes)
-        OutboxFolder(user.state_dir).write(entry, is_durable=False)
-        return entry
-
-    return write
+    return functools.partial(put_entry, user)
 
 
 def test_an_empty_outbox_says_so(outbox: Outbox) -> None:

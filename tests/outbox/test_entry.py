@@ -15,6 +15,8 @@ from snews_drill.errors import OutboxError
 from snews_drill.messages.checks import MAX_AGE_NS
 from snews_drill.messages.tiers import DetectorMessage
 from snews_drill.outbox.entry import OutboxEntry, SenderMark, identify
+from snews_drill.outbox.folder import OutboxFolder
+from snews_drill.settings import DrillSettings
 from snews_drill.wire.dialects import decode_record
 
 
@@ -40,6 +42,13 @@ def make_entry(content: bytes | None = None, **changes: object) -> OutboxEntry:
         "next_step": "Try again.",
     }
     return OutboxEntry.model_validate({**fields, **changes})
+
+
+def put_entry(user: DrillSettings, *arguments: object, **changes: object) -> OutboxEntry:
+    """Make an entry and lay it into a user's outbox."""
+    entry = make_entry(*arguments, **changes)  # type: ignore[arg-type]
+    OutboxFolder(user.state_dir).write(entry, is_durable=False)
+    return entry
 
 
 @pytest.mark.parametrize("dialect", ["1.3", "3"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,14 +10,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from broker_stand import Stand, open_connection_on
 from messages_to_send import observation
-from outbox.test_entry import make_entry
+from outbox.test_entry import put_entry
 from waiting import wait_for
 
 from snews_drill.connection import Connection
 from snews_drill.errors import DeliveryFailed, OutboxError
 from snews_drill.messages.times import iso_micro
 from snews_drill.outbox import OutboxEntry
-from snews_drill.outbox.folder import OutboxFolder
 from snews_drill.publisher import SNEWSTiersPublisher
 from snews_drill.settings import DrillSettings
 from snews_drill.widgets import OutboxPanel
@@ -38,13 +38,7 @@ def link(stand: Stand, user: DrillSettings) -> Iterator[Connection]:
 @pytest.fixture
 def keep(user: DrillSettings) -> Callable[..., OutboxEntry]:
     """Return a function that puts an entry into the outbox."""
-
-    def write(*arguments: object, **changes: object) -> OutboxEntry:
-        entry = make_entry(*arguments, **changes)
-        OutboxFolder(user.state_dir).write(entry, is_durable=False)
-        return entry
-
-    return write
+    return functools.partial(put_entry, user)
 
 
 def test_what_could_not_be_delivered_is_sent_by_the_button(stand: Stand, link: Connection) -> None:
