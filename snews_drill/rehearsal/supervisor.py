@@ -138,6 +138,9 @@ class Supervisor:
         self._start_broker()
         self._broker_since = now = time.monotonic()
         self._last_user = now + self._plan.patience - self._plan.grace
+        # Whoever waits for the state counts as its first user, however soon it is killed after reading it.
+        if is_in_use(self._plan.folders.users):
+            self._last_user = now
         self._start_server()
         state = RehearsalState(
             rehearsal_id=self._plan.archive_dir.name,

@@ -36,7 +36,9 @@ def test_it_says_what_is_new_and_rests_when_that_took_long(
 
             monkeypatch.setattr(server_status, "_REST", 1e9)
             send_observations(connection, observation("SK", zero_ns))
-            wait_for(lambda: len(look().alerts) == 2, "the second alert")  # and it rests from now on
+            wait_for(lambda: archive.alert_count() == 2, "the second alert")
+            look._rests_until = 0.0
+            assert len(look().alerts) == 2  # and it rests from now on
             send_observations(connection, observation("LZ", zero_ns))
             wait_for(lambda: archive.alert_count() == 3, "the third alert")
             assert len(look().alerts) == 2

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,9 +17,11 @@ import pytest
 from waiting import wait_for
 
 from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal, find_rehearsal, stop_rehearsal
+from snews_drill.rehearsal.leases import take_lease
 from snews_drill.rehearsal.plan import Plan, read_plan, supervisor_command
 from snews_drill.rehearsal.state import RehearsalFolders, RehearsalState
-from snews_drill.rehearsal.supervisor import RESTART_WAITS_SEC, Restarts
+from snews_drill.rehearsal.supervisor import RESTART_WAITS_SEC, Restarts, Supervisor
+from snews_drill.settings import DrillSettings, make_private_dir
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 
@@ -98,12 +101,43 @@ def test_within_the_time_of_grace_it_is_found_again(settings):
         assert second.rehearsal_id == first.rehearsal_id
 
 
-def test_it_ends_when_its_first_user_never_came(settings, monkeypatch):
-    """Its starter was killed before it could take part."""
-    rehearsal = ensure_rehearsal(settings, server_command=(), grace=0.1, patience=0.5)
-    state = rehearsal.current_state()
-    rehearsal.release()
-    wait_for(lambda: is_gone(state.supervisor.pid), "the end of a rehearsal that nobody uses")
+@contextlib.contextmanager
+def begun(plan: Plan) -> Iterator[Supervisor]:
+    """Let a supervisor of this process start its broker."""
+    supervisor = Supervisor(plan)
+    try:
+        supervisor._begin()
+        yield supervisor
+    finally:
+        supervisor._end()
+
+
+def plan_of(settings: DrillSettings, *, grace: float, patience: float) -> Plan:
+    folders = RehearsalFolders(settings.runtime_dir, settings.state_dir)
+    folders.prepare()
+    return Plan(
+        folders, make_private_dir(folders.archives / "a-rehearsal"), (), grace=grace, patience=patience
+    )
+
+
+def test_it_ends_when_its_first_user_never_came(settings):
+    """Its starter was killed before it could take part: who waited behind it has the time of patience to come."""
+    began = time.monotonic()
+    with begun(plan_of(settings, grace=0.1, patience=1.0)) as supervisor:
+        wait_for(supervisor._is_abandoned, "the end of a rehearsal that nobody uses")
+        assert time.monotonic() - began >= 1.0
+
+
+def test_a_first_user_that_is_gone_before_the_first_look_counts_as_one(settings):
+    """It waited for the state; so the time of grace begins, not the patience for a first user."""
+    plan = plan_of(settings, grace=0.1, patience=60.0)
+    lease = take_lease(plan.folders.users)
+    try:
+        with begun(plan) as supervisor:
+            lease.release()
+            wait_for(supervisor._is_abandoned, "its end")
+    finally:
+        lease.release()
 
 
 def test_a_killed_broker_comes_back_on_its_port_as_a_new_instance_with_a_new_server(settings, stand_in):
