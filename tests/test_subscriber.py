@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from alert_samples import DETECTORS, Stage, make_alert, open_stage, to_payload
 from broker_stand import Stand, environment_for
-from waiting import wait_for
+from waiting import AT_ONCE_SEC, wait_for
 
 import snews_drill.subscriber
 from snews_drill.errors import NoAnswer, PluginError, SettingsError, TransportError, UnknownTopic
@@ -41,7 +41,7 @@ def test_an_alert_arrives_while_the_caller_is_free(stage: Stage) -> None:
     """start() returns at once, and an alert that is published right after it is not lost."""
     begun = time.monotonic()
     with Subscriber(connection=stage.connection) as subscriber:
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < AT_ONCE_SEC
         alert = make_alert()
         stage.publish(alert)
         (received,) = subscriber.wait_for(1, timeout=5)
@@ -191,7 +191,7 @@ def test_wait_for_says_what_it_waited_for(stage: Stage) -> None:
     begun = time.monotonic()
     with pytest.raises(NoAnswer, match="stopped"):
         idle.wait_for(1, timeout=30)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < AT_ONCE_SEC
     with Subscriber(connection=stage.connection) as subscriber:
         stage.publish(make_alert())
         with pytest.raises(NoAnswer) as caught:
@@ -232,7 +232,7 @@ def test_stop_takes_less_than_a_second_and_start_goes_on(stage: Stage) -> None:
         begun = time.monotonic()
         subscriber.stop()
         subscriber.stop()
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < AT_ONCE_SEC
         assert not subscriber.is_running
 
 
@@ -361,7 +361,7 @@ def test_a_slow_plugin_delays_nothing_and_is_killed_at_the_end(stage: Stage, tmp
     subscriber.wait_for(2, timeout=5)
     begun = time.monotonic()
     subscriber.stop()
-    assert time.monotonic() - begun < 1.2
+    assert time.monotonic() - begun < AT_ONCE_SEC
     wait_for(lambda: len(subscriber.plugin_runs) == 2, "both runs to be told")
     assert all("stopped" in run.error for run in subscriber.plugin_runs)
 
@@ -424,7 +424,7 @@ def test_it_can_be_started_and_stopped_while_the_broker_is_away(settings: DrillS
         assert subscriber.state.phase is Phase.CONNECTING
         begun = time.monotonic()
         subscriber.stop()
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < AT_ONCE_SEC
         assert not subscriber.is_running
         subscriber.start()
         broker.start()

@@ -12,7 +12,7 @@ import time
 
 import psutil
 import pytest
-from waiting import wait_for
+from waiting import AT_ONCE_SEC, is_gone, wait_for
 
 from snews_drill.errors import RehearsalError
 from snews_drill.rehearsal import broker as broker_module
@@ -58,11 +58,11 @@ def test_stop_is_quick_with_clients_connected():
         port = int(broker.address.split(":")[1])
         clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
         began = time.monotonic()
-        broker.stop()
+        broker.stop(timeout=30)
         took = time.monotonic() - began
         for client in clients:
             client.close()
-    assert took < 1.0
+    assert took < AT_ONCE_SEC
 
 
 def test_it_comes_back_on_its_own_port_after_kill_9_with_clients_connected():
@@ -170,9 +170,7 @@ time.sleep(60)
         pid = int(parent.stdout.readline())
         assert psutil.pid_exists(pid)
         parent.kill()
-    wait_for(
-        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "the broker's end"
-    )
+    wait_for(lambda: is_gone(pid), "the broker's end")
 
 
 def test_it_outlives_the_thread_that_started_it():

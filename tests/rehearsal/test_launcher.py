@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from waiting import wait_for
+from waiting import is_gone, wait_for
 
 from snews_drill.errors import RehearsalError, SettingsError
 from snews_drill.rehearsal.broker import EmbeddedBroker
@@ -26,12 +26,6 @@ from snews_drill.rehearsal.state import RehearsalFolders, new_rehearsal_id, writ
 from snews_drill.settings import DrillSettings
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="modes, links and signals are POSIX")
-
-
-def is_gone(pid: int) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    return True
 
 
 def state_file(settings: DrillSettings) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from waiting import wait_for
+from waiting import is_gone, wait_for
 
 from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal, find_rehearsal, stop_rehearsal
 from snews_drill.rehearsal.leases import take_lease
@@ -24,12 +24,6 @@ from snews_drill.rehearsal.supervisor import RESTART_WAITS_SEC, Restarts, Superv
 from snews_drill.settings import DrillSettings, make_private_dir
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-
-
-def is_gone(pid: int) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    return True
 
 
 def pids(state: RehearsalState) -> list[int]:
@@ -128,7 +122,7 @@ def test_it_ends_when_its_first_user_never_came(settings):
         assert time.monotonic() - began >= 1.0
 
 
-def test_a_first_user_that_is_gone_before_the_first_look_counts_as_one(settings):
+def test_a_first_user_thatis_gone_before_the_first_look_counts_as_one(settings):
     """It waited for the state; so the time of grace begins, not the patience for a first user."""
     plan = plan_of(settings, grace=0.1, patience=60.0)
     lease = take_lease(plan.folders.users)
