@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 
+from snews_drill.background import Background
 from snews_drill.connection import Connection
 from snews_drill.errors import DrillError, NotAuthenticated, NotPermitted
 from snews_drill.messages.announcement import Announcement, announcement_in
@@ -25,7 +26,7 @@ _RECENT_SEC, _RECENT_RECORDS = 2 * 3600.0, 500
 _SLICE_SEC, _PAUSE_SEC, _LONGEST_PAUSE_SEC = 0.2, 0.5, 5.0
 
 
-class AnnouncementListener:
+class AnnouncementListener(Background):
     """Reads the connection topic for announcements, in a thread of its own; never in the way of the alerts.
 
     What was announced in the last two hours is heard as well, as far as it lies among the newest 500 records of that
@@ -40,11 +41,10 @@ class AnnouncementListener:
     """
 
     def __init__(self, connection: Connection, *, firedrill_mode: bool = True) -> None:
+        super().__init__()
         self._connection = connection
         self._topic = connection.topics(firedrill_mode=firedrill_mode).connection
         self._kept: deque[Announcement] = deque(maxlen=_KEPT)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self.problem = ""
 
     @property
@@ -52,32 +52,12 @@ class AnnouncementListener:
         """Those that concern this user, oldest first."""
         return tuple(self._kept)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it listens, or tries to."""
-        return self._thread is not None and self._thread.is_alive()
-
     def start(self) -> None:
         """Begin, and return at once; harmless when it listens already."""
-        if not self.is_running:
-            self._stop = threading.Event()
-            self._thread = threading.Thread(
-                target=self._run, args=(self._stop,), name="snews_drill announcements", daemon=True
-            )
-            self._thread.start()
-
-    def stop(self, timeout: float = 2.0) -> None:
-        """End within `timeout` seconds; harmless when it does not listen. What was announced stays."""
-        self._stop.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout)
-
-    def __enter__(self) -> AnnouncementListener:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        with self._lifecycle:
+            if not self.is_running:
+                self._stop = threading.Event()
+                self._launch(self._run, self._stop, name="announcements")
 
     def __repr__(self) -> str:
         return f"AnnouncementListener({len(self._kept)} announcements)"

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
+from snews_drill.background import Background
 from snews_drill.connection import Connection, current_connection
 from snews_drill.detectors import Detector, find_detector
 from snews_drill.errors import DrillError, InvalidMessage, Problem, SettingsError
@@ -68,7 +68,7 @@ def send_heartbeat(
     return _send(connection, content, firedrill_mode=firedrill_mode, timeout=timeout)
 
 
-class HeartbeatSender:
+class HeartbeatSender(Background):
     """Sends heartbeats at a steady pace, in a thread of its own, until it is stopped.
 
     It goes on through outages and says in `.missed` what did not arrive. A heartbeat that failed is not sent
@@ -114,15 +114,13 @@ class HeartbeatSender:
                 f"every={every!r:.40} is no time between heartbeats.",
                 next_step="Give seconds, more than 0: every=60.",
             )
+        super().__init__()
         self.detector_name = detector_name
         self.every = float(every)
         self.firedrill_mode = firedrill_mode
         self._connection = connection
-        self._lock = threading.Lock()
         self._log = HeartbeatLog(_checked(status))
         self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @property
     def status(self) -> str:
@@ -144,11 +142,6 @@ class HeartbeatSender:
         """The times without acknowledged heartbeats, oldest first; the last one may still be open."""
         return self._log.gaps
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it sends."""
-        return self._thread is not None and self._thread.is_alive()
-
     def start(self) -> None:
         """Send the first heartbeat at once, the others at their time; harmless when it does already.
 
@@ -157,38 +150,19 @@ class HeartbeatSender:
         DrillError
             If there is no connection, or it is not known which detector this is.
         """
-        with self._lock:
+        with self._lifecycle:
             if self.is_running:
                 return
             connection = self._connection or current_connection()
             detector = _find(self.detector_name, connection)
-            # Of this thread alone: one that was stopped and still waits for the broker must not go on with
-            # the new.
             self._stop, self._wake = threading.Event(), threading.Event()
-            self._thread = threading.Thread(
-                target=self._run,
-                args=(connection, detector, self._stop, self._wake),
-                name="snews_drill heartbeats",
-                daemon=True,
-            )
-            self._thread.start()
+            self._launch(self._run, connection, detector, self._stop, self._wake, name="heartbeats")
 
     def stop(self, timeout: float = 1.0) -> None:
         """Stop sending, within `timeout` seconds; harmless when it does not."""
-        thread = self._thread
         self._stop.set()
         self._wake.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def __enter__(self) -> HeartbeatSender:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._join(timeout)
 
     def __repr__(self) -> str:
         state = self.state

@@ -10,8 +10,8 @@ import math
 import threading
 import time
 from collections import deque
-from types import TracebackType
 
+from snews_drill.background import Background
 from snews_drill.connection import Connection, current_connection
 from snews_drill.detectors import find_detector
 from snews_drill.drill.guide import (
@@ -51,7 +51,7 @@ _ASK_PATIENCE_SEC = 1.0
 _ANNOUNCEMENTS_KEPT = 50
 
 
-class DrillWatch:
+class DrillWatch(Background):
     """Watches a drill for one detector and ticks its steps.
 
     Parameters
@@ -81,17 +81,15 @@ class DrillWatch:
         connection: Connection | None = None,
         subscriber: Subscriber | None = None,
     ) -> None:
+        super().__init__()
         self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
         self._given_detector = None if detector is None else find_detector(detector).name
         self._given_connection = connection
         self._given_subscriber = subscriber
         self._zero_ns = self.scenario.zero_ns(time.time_ns())
-        self._lifecycle = threading.Lock()
         self._changed = threading.Condition()
         self._connection: Connection | None = None
         self._problem = ""
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self._guide = self._make_guide(connection)
         self._heartbeat_ns: int | None = None
         self._asked = 0.0
@@ -144,11 +142,6 @@ class DrillWatch:
         """Why nothing can be seen at the moment; "" if all is well."""
         return self._problem
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it watches."""
-        return self._thread is not None and self._thread.is_alive()
-
     def start(self, timeout: float = 10.0) -> None:
         """Start watching; harmless when it does already. What is sent from then on is seen.
 
@@ -178,29 +171,7 @@ class DrillWatch:
             except BaseException:
                 reader.close()
                 raise
-            self._thread = threading.Thread(
-                target=self._run,
-                args=(connection, reader, own, self._stop),
-                name="snews_drill guide",
-                daemon=True,
-            )
-            self._thread.start()
-
-    def stop(self, timeout: float = 2.0) -> None:
-        """Stop watching, within `timeout` seconds; harmless when it does not. The ticks stay."""
-        thread = self._thread
-        self._stop.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def __enter__(self) -> DrillWatch:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+            self._launch(self._run, connection, reader, own, self._stop, name="guide")
 
     def __repr__(self) -> str:
         steps = self.steps

@@ -7,9 +7,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from types import TracebackType
 from typing import Literal
 
+from snews_drill.background import Background
 from snews_drill.connection import Connection, current_connection
 from snews_drill.drill.drill_picture import DrillPicture, PictureMaker
 from snews_drill.errors import DrillError, NoAnswer, NotPermitted, TransportError, UnknownTopic
@@ -31,7 +31,7 @@ _LATE_NS = 5_000_000_000
 _MAX_PLACES = 10_000
 
 
-class DrillMonitor:
+class DrillMonitor(Background):
     """Reads observations, alerts and confirmations of a drill in one thread and keeps a bounded picture of them.
 
     It needs the right to read the observation topic, which participants of a live drill do not have: without it
@@ -59,6 +59,7 @@ class DrillMonitor:
         firedrill_mode: bool = True,
         start: Literal["now", "beginning"] = "now",
     ) -> None:
+        super().__init__()
         self._given = connection
         self._firedrill_mode = firedrill_mode
         self._start: Start = start
@@ -68,19 +69,11 @@ class DrillMonitor:
         self._blind: dict[str, str] = {}
         self._trouble = ""
         self._places: OrderedDict[tuple[str, int, int, int], None] = OrderedDict()
-        self._lifecycle = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @property
     def picture(self) -> DrillPicture:
         """What is seen at this moment; a value that never changes, and the same one until something does."""
         return self._picture
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it watches."""
-        return self._thread is not None and self._thread.is_alive()
 
     def start(self, timeout: float = 10.0) -> None:
         """Begin to watch; harmless when it does already. What is written from then on is seen.
@@ -104,20 +97,7 @@ class DrillMonitor:
             self._stop = threading.Event()
             self._blind = {}
             reader = self._open(connection, self._start, timeout)
-            self._thread = threading.Thread(
-                target=self._run,
-                args=(connection, reader, self._stop),
-                name="snews_drill monitor",
-                daemon=True,
-            )
-            self._thread.start()
-
-    def stop(self, timeout: float = 2.0) -> None:
-        """Stop watching, within `timeout` seconds; harmless when it does not. The picture stays."""
-        thread = self._thread
-        self._stop.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
+            self._launch(self._run, connection, reader, self._stop, name="monitor")
 
     def wait_for(self, condition: Callable[[DrillPicture], object], timeout: float = 10.0) -> DrillPicture:
         """Return the picture once a condition on it is true.
@@ -145,15 +125,6 @@ class DrillMonitor:
             if not self.is_running
             else "Wait longer, or look at .picture.timeline.",
         )
-
-    def __enter__(self) -> DrillMonitor:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         picture = self._picture

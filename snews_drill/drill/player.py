@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from types import TracebackType
 
+from snews_drill.background import Background
 from snews_drill.connection import Connection
 from snews_drill.drill.drill_clock import DrillClock
 from snews_drill.drill.playing import PlayedEvent, Script, chosen_events
@@ -52,7 +52,7 @@ class PlayProgress:
     problem: str
 
 
-class ScenarioPlayer:
+class ScenarioPlayer(Background):
     """Plays a scenario in a thread of its own; it can be held, made faster or slower, and stopped.
 
     When the broker does not take a message the player holds itself there and says why in `.progress.problem`; `resume`
@@ -102,6 +102,7 @@ class ScenarioPlayer:
         zero_ns: int | None = None,
         timeout: float = 10.0,
     ) -> None:
+        super().__init__()
         self.scenario = scenario
         self._connection = connection
         self._detectors = detectors
@@ -111,10 +112,7 @@ class ScenarioPlayer:
         self._timeout = timeout
         self._clock = DrillClock(speed)
         self._events = chosen_events(scenario, detectors)
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._ended = threading.Event()
-        self._is_stopped = False
         self._played: list[PlayedEvent] = []
         self._error: DrillError | None = None
 
@@ -136,11 +134,6 @@ class ScenarioPlayer:
     def is_paused(self) -> bool:
         """Whether it is held."""
         return self.is_running and self._clock.is_paused
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has begun and neither ended nor been stopped; also while it is paused."""
-        return self._thread is not None and self._thread.is_alive()
 
     @property
     def progress(self) -> PlayProgress:
@@ -171,7 +164,7 @@ class ScenarioPlayer:
         ScenarioError
             If a message would fail its checks; nothing was sent then. Or if it has played already.
         """
-        with self._lock:
+        with self._lifecycle:
             if self.is_running:
                 return
             if self._thread is not None:
@@ -181,10 +174,7 @@ class ScenarioPlayer:
             script = Script(self.scenario, self._connection, self._detectors, self._people, self._zero_ns)
             self._zero_ns = script.zero_ns
             self._clock.resume()
-            self._thread = threading.Thread(
-                target=self._run, args=(script,), name="snews_drill scenario player", daemon=True
-            )
-            self._thread.start()
+            self._launch(self._run, script, name="scenario player")
 
     def pause(self) -> None:
         """Hold it before the next message; harmless when it is held."""
@@ -192,7 +182,7 @@ class ScenarioPlayer:
 
     def resume(self) -> None:
         """Go on; after a problem, with the message that was not taken."""
-        with self._lock:
+        with self._lifecycle:
             if self.is_running:
                 self._error = None
                 self._clock.resume()
@@ -215,20 +205,9 @@ class ScenarioPlayer:
 
     def stop(self, timeout: float = 2.0) -> None:
         """End it within `timeout` seconds; harmless when it has ended."""
-        self._is_stopped = True
+        self._stop.set()
         self._clock.stop()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def __enter__(self) -> ScenarioPlayer:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._join(timeout)
 
     def __repr__(self) -> str:
         now = self.progress
@@ -250,13 +229,13 @@ class ScenarioPlayer:
         content = script.content(entry.event)
         while True:
             try:
-                played = script.send(entry.event, content, self._timeout, lambda: self._is_stopped)
+                played = script.send(entry.event, content, self._timeout, self._stop.is_set)
             except TransportError as error:
-                if self._is_stopped:
+                if self._stop.is_set():
                     return False
                 if not self._connection.is_open:
                     raise
-                with self._lock:
+                with self._lifecycle:
                     self._error = error
                     self._clock.pause()
                 if not self._clock.wait_until(-math.inf):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 
+from snews_drill.background import Background
 from snews_drill.connection import Connection
 from snews_drill.detectors import find_detector
 from snews_drill.drill.marks import speaker
@@ -55,7 +55,7 @@ def check_may_speak_for_others(profile: Profile) -> None:
         )
 
 
-class SeatWatch:
+class SeatWatch(Background):
     """Reads the observation topic in a thread of its own and tells of each detector for which a person speaks.
 
     Parameters
@@ -79,17 +79,11 @@ class SeatWatch:
         *,
         look_back_sec: float = LOOK_BACK_SEC,
     ) -> None:
+        super().__init__()
         self._connection = connection
         self._on_person = on_person
         self._on_loss = on_loss
         self._look_back_sec = look_back_sec
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it watches."""
-        return self._thread is not None and self._thread.is_alive()
 
     def start(self, timeout: float = 10.0) -> None:
         """Look back, tell of those who are here, and go on watching; harmless when it does.
@@ -99,30 +93,10 @@ class SeatWatch:
         TransportError
             If the observation topic cannot be read.
         """
-        if self.is_running:
-            return
-        self._stop = threading.Event()
-        reader = self._open(timeout)
-        self._thread = threading.Thread(
-            target=self._run, args=(reader, self._stop), name="snews_drill seat watch", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self, timeout: float = 2.0) -> None:
-        """End it within `timeout` seconds; harmless when it does not run."""
-        self._stop.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def __enter__(self) -> SeatWatch:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        with self._lifecycle:
+            if not self.is_running:
+                self._stop = threading.Event()
+                self._launch(self._run, self._open(timeout), self._stop, name="seat watch")
 
     def _open(self, timeout: float) -> Reader:
         """Open the topic where it ends now, and look through what stands just before."""

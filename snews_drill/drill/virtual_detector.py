@@ -7,9 +7,9 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Literal
 
+from snews_drill.background import Background
 from snews_drill.connection import Connection
 from snews_drill.detectors import find_detector
 from snews_drill.drill.behaviour import Behaviour, Chance, Intention
@@ -32,7 +32,7 @@ from snews_drill.errors import DrillError, ScenarioError, TransportError
 _PATIENCE_SEC, _RETRY_SEC, _QUICKEST_BEAT_SEC = 5.0, 0.5, 0.1
 
 
-class VirtualDetector:
+class VirtualDetector(Background):
     """Plays one detector until it is stopped: heartbeats at its pace, and what it is told to say.
 
     Every message is marked. It does not itself see whether a person has the seat: `VirtualDetectors` does.
@@ -71,6 +71,7 @@ class VirtualDetector:
         check_start: Callable[[str], None] | None = None,
         why_hold: Callable[[str], str] | None = None,
     ) -> None:
+        super().__init__()
         self.name = find_detector(name).name
         self.behaviour = behaviour or Behaviour()
         self._source = connection_source
@@ -84,8 +85,6 @@ class VirtualDetector:
         self._agenda: list[tuple[float, int, Deed]] = []
         self._next_beat_sec = 0.0
         self._news = threading.Event()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self._state: State = "not started"
         self._beats = self._messages = 0
         self._last: tuple[str, int | None] = ("", None)
@@ -94,7 +93,7 @@ class VirtualDetector:
     @property
     def is_running(self) -> bool:
         """Whether it may still say something."""
-        return self._thread is not None and self._thread.is_alive() and not self._stop.is_set()
+        return super().is_running and not self._stop.is_set()
 
     @property
     def row(self) -> VirtualDetectorRow:
@@ -139,13 +138,7 @@ class VirtualDetector:
             self._stop = threading.Event()
             self._state, self._reason = "on", ""
             self._next_beat_sec = self._clock.now_sec
-            self._thread = threading.Thread(
-                target=self._run,
-                args=(connection, self._stop),
-                name=f"snews_drill virtual {self.name}",
-                daemon=True,
-            )
-            self._thread.start()
+            self._launch(self._run, connection, self._stop, name=f"virtual {self.name}")
         if self._check_start is not None:
             self._check_again()
 
@@ -174,18 +167,7 @@ class VirtualDetector:
 
     def join(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for the end of its thread."""
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def __enter__(self) -> VirtualDetector:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._join(timeout)
 
     def __repr__(self) -> str:
         row = self.row

@@ -61,7 +61,7 @@ class AlertView:
         self._shown: list[ReceivedAlert] = []
         self._made: dict[int, dict[str, Any]] = {}
         self._not_before = 0.0
-        self._refresher = Refresher(self._draw, every=_REFRESH_SEC, name="snews_drill alert table")
+        self._refresher = Refresher(self._draw, every=_REFRESH_SEC, name="alert table")
         self.grid = AlertGrid()
         self._state = ipywidgets.HTML()
         self._announced = ipywidgets.HTML()

@@ -72,7 +72,7 @@ class ControlRoom(Shown):
         self.controls = ControlButtons(self.press)
         self._calls = ControlCalls(self.desk, self.controls)
         self._errand = Errand("snews_drill control room errand", self._show_error)
-        self._refresher = Refresher(self._draw, every=_DRAW_EVERY_SEC, name="snews_drill control room")
+        self._refresher = Refresher(self._draw, every=_DRAW_EVERY_SEC, name="control room")
         self._drawn: DrillPicture | None = None
         self._head, self._roster, self._timeline, self._said, self._report = (
             ipywidgets.HTML(layout={"min_width": "0", "overflow": "visible"}) for _ in range(5)

@@ -71,7 +71,7 @@ class DrillGuide(Shown):
     ) -> None:
         self._watch = DrillWatch(scenario, detector=detector, connection=connection, subscriber=subscriber)
         self._drawn: object = None
-        self._refresher = Refresher(self._draw, every=0.25, name="snews_drill guide view")
+        self._refresher = Refresher(self._draw, every=0.25, name="guide view")
         self._errand = Errand("snews_drill guide errand", self._show_error)
         self._head, self._list, self._said = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._announced = ipywidgets.HTML()

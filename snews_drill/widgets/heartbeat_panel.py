@@ -74,7 +74,7 @@ class HeartbeatPanel(Shown):
         self._connection = connection
         self._samples: deque[tuple[int, float]] = deque(maxlen=_MAX_SAMPLES)
         self._drawn: object = None
-        self._refresher = Refresher(self._draw, every=_DRAW_EVERY_SEC, name="snews_drill heartbeat panel")
+        self._refresher = Refresher(self._draw, every=_DRAW_EVERY_SEC, name="heartbeat panel")
         self._errand = Errand("snews_drill heartbeat start", self._show_error)
         self._make_widgets(every)
         self._draw()

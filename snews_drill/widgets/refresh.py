@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
+
+from snews_drill.background import Background
 
 _LOG = logging.getLogger("snews_drill.widgets")
 
@@ -14,7 +15,7 @@ _LOG = logging.getLogger("snews_drill.widgets")
 _REST, _LONGEST_PAUSE_SEC = 5.0, 10.0
 
 
-class Refresher:
+class Refresher(Background):
     """Calls a drawing function at most so many times a second, in a thread of its own.
 
     A thread of its own, because the kernel's main thread may be busy with a cell while alerts come. The function must
@@ -27,34 +28,21 @@ class Refresher:
     every
         Seconds between two calls; at least 0.1.
     name
-        What the thread is called.
+        What is drawn; the thread is called after it.
     """
 
-    def __init__(
-        self, draw: Callable[[], None], *, every: float = 0.25, name: str = "snews_drill view"
-    ) -> None:
+    def __init__(self, draw: Callable[[], None], *, every: float = 0.25, name: str = "view") -> None:
+        super().__init__()
         self._draw = draw
         self._every = max(every, 0.1)
         self._name = name
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it draws."""
-        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
         """Begin; harmless when it draws already."""
-        with self._lock:
-            if self.is_running:
-                return
-            self._ended = threading.Event()
-            self._thread = threading.Thread(
-                target=self._run, args=(self._ended,), name=self._name, daemon=True
-            )
-            self._thread.start()
+        with self._lifecycle:
+            if not self.is_running:
+                self._stop = threading.Event()
+                self._launch(self._run, self._stop, name=self._name)
 
     def stop(self, timeout: float = 1.0) -> None:
         """Draw a last time and end; harmless when it does not draw.
@@ -64,9 +52,9 @@ class Refresher:
         timeout
             Seconds to wait for the thread.
         """
-        with self._lock:
+        with self._lifecycle:
             thread, self._thread = self._thread, None
-            self._ended.set()
+            self._stop.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
             self._draw_once()
@@ -82,13 +70,4 @@ class Refresher:
         try:
             self._draw()
         except Exception:  # noqa: BLE001 - the thread's boundary: a view that cannot be drawn must not end the others
-            _LOG.exception("%s could not be drawn", self._name)
-
-    def __enter__(self) -> Refresher:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+            _LOG.exception("snews_drill %s could not be drawn", self._name)

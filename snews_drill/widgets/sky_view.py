@@ -128,7 +128,7 @@ class SkyView(Shown):
         self._steps: list[SkyStep] = []
         self.localization: Localization | None = None
         self.alert: Alert | Mapping[str, Any] | None = None
-        self._refresher = Refresher(self.refresh, every=_DRAW_EVERY_SEC, name="snews_drill sky view")
+        self._refresher = Refresher(self.refresh, every=_DRAW_EVERY_SEC, name="sky view")
         self._head, self._map, self._list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._head.value = note("quiet", _WAITING)
         self.widget = panel([self._head, self._map, self._list], title="Where it points")

@@ -29,7 +29,7 @@ def test_starting_twice_makes_one_thread() -> None:
     refresher = Refresher(lambda: None, name="one view")
     with refresher:
         refresher.start()
-        assert [thread.name for thread in threading.enumerate()].count("one view") == 1
+        assert [thread.name for thread in threading.enumerate()].count("snews_drill one view") == 1
     assert "one view" not in [thread.name for thread in threading.enumerate()]
 
 
