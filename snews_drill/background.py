@@ -1,4 +1,8 @@
-"""What works in a thread of its own: one way to start it, to stop it, and to start it again."""
+"""What runs in the background: one way to start it, to stop it, and to start it again.
+
+Startable    what a `with` block starts and stops
+Background   what works in a thread of its own
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,29 @@ from types import TracebackType
 from typing import Self
 
 
-class Background(ABC):
-    """Works in a thread of its own from `start()` to `stop()`; a `with` block does both.
+class Startable(ABC):
+    """Runs from `start()` to `stop()`, or as long as a `with` block lasts; may be started again."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin; harmless when it runs already."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End; harmless when it does not run."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Background(Startable):
+    """Works in a thread of its own from `start()` to `stop()`.
 
     A run that was stopped and still waits for a broker must not go on with the next one, so each has a
     stop event of its own.
@@ -25,10 +50,6 @@ class Background(ABC):
     def is_running(self) -> bool:
         """Whether its thread is at work."""
         return self._thread is not None and self._thread.is_alive()
-
-    @abstractmethod
-    def start(self) -> None:
-        """Begin; harmless when it runs already."""
 
     def stop(self, timeout: float = 2.0) -> None:
         """End within `timeout` seconds; harmless when it does not run. What it found out stays."""
@@ -45,12 +66,3 @@ class Background(ABC):
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from snews_drill.background import Startable
 from snews_drill.errors import PluginError
 from snews_drill.settings import environment_without_secrets, expanded
 
@@ -66,7 +67,7 @@ class PluginRun:
         return not self.error
 
 
-class PluginRunner:
+class PluginRunner(Startable):
     """Runs a script for one file after the other, in a thread of its own, without a shell.
 
     Parameters
@@ -147,13 +148,6 @@ class PluginRunner:
         self._is_ending.set()
         thread.join(0.3)
         self._thread = None
-
-    def __enter__(self) -> PluginRunner:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _work(self) -> None:
         while (file := self._waiting.get()) is not None:

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from snews_drill.background import Startable
 from snews_drill.bookmark import Bookmark
 from snews_drill.connection import Connection, current_connection
 from snews_drill.delivery import AlertDelivery
@@ -32,7 +32,7 @@ views: list[Callable[[Subscriber], None]] = []
 _START_PATIENCE_SEC = 2.0
 
 
-class Subscriber:
+class Subscriber(Startable):
     """Receives alerts in a thread of its own, and goes on until it is stopped.
 
     An alert that comes twice is shown once. After an outage it goes on where it was.
@@ -233,17 +233,6 @@ class Subscriber:
     def url(self) -> str:
         """What it listens to, `kafka://host:port/topic`; "" before it was started."""
         return self._url
-
-    def __enter__(self) -> Subscriber:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._is_error_told = True  # the error that is on its way matters more
-        self.stop()
 
     def __repr__(self) -> str:
         state = self.state

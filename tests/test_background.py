@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pydoc import locate
 
 import pytest
 from waiting import AT_ONCE_SEC, wait_for
 
-from snews_drill.background import Background
+from snews_drill.background import Background, Startable
 
 
 class Counter(Background):
@@ -71,3 +72,21 @@ def test_its_thread_is_named_and_keeps_no_interpreter_alive() -> None:
     with Counter():
         (thread,) = [thread for thread in threading.enumerate() if thread.name == "snews_drill counter"]
         assert thread.daemon
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "snews_drill.drill.control_desk.ControlDesk",
+        "snews_drill.drill.virtual_detectors.VirtualDetectors",
+        "snews_drill.plugin.PluginRunner",
+        "snews_drill.subscriber.Subscriber",
+        "snews_drill.widgets.alert_table.AlertTable",
+        "snews_drill.widgets.control_room.ControlRoom",
+        "snews_drill.widgets.drill_guide.DrillGuide",
+        "snews_drill.widgets.heartbeat_panel.HeartbeatPanel",
+        "snews_drill.widgets.sky_view.SkyView",
+    ],
+)
+def test_what_runs_for_the_user_can_stand_in_a_with_block(kind: str) -> None:
+    assert issubclass(locate(kind), Startable)  # type: ignore[arg-type]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
 from typing import Any
 
+from snews_drill.background import Startable
 from snews_drill.connection import Connection, current_connection
 from snews_drill.drill.drill_picture import DrillPicture
 from snews_drill.drill.marks import CONTROL_ROOM, PLAYED_BY
@@ -29,7 +29,7 @@ from snews_drill.transport import Receipt
 _STATUS_PATIENCE_SEC = 2.0
 
 
-class ControlDesk:
+class ControlDesk(Startable):
     """Watches a drill, plays scenarios, fills empty seats, and gives the instructor's commands.
 
     Parameters
@@ -239,15 +239,6 @@ class ControlDesk:
     def reset_cache(self) -> CommandReply:
         """Have the drill server forget all observations; raises as `remote.reset_cache` does."""
         return reset_cache(connection=self.connection, verbose=False)
-
-    def __enter__(self) -> ControlDesk:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         state = "watching" if self.is_running else "not watching"

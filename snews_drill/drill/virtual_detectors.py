@@ -8,8 +8,9 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 
+from snews_drill.background import Startable
 from snews_drill.connection import Connection
 from snews_drill.detectors import find_detector, roster
 from snews_drill.drill.behaviour import Behaviour
@@ -22,7 +23,7 @@ from snews_drill.drill.virtual_row import VirtualDetectorRow
 from snews_drill.errors import DrillError, NotPermitted, ScenarioError, SettingsError, UnknownDetector
 
 
-class VirtualDetectors(Mapping[str, VirtualDetector]):
+class VirtualDetectors(Startable, Mapping[str, VirtualDetector]):
     """Virtual detectors by name, each with a connection of its own, that give way to people.
 
     A seat is a person's if it stands in `taken`, if it is that of the user's own remembered detector, or as soon as a
@@ -264,15 +265,6 @@ class VirtualDetectors(Mapping[str, VirtualDetector]):
         """Return what each of them does, at this moment."""
         self._look_at_own_name()
         return tuple(one.row for one in self._cast.values())
-
-    def __enter__(self) -> VirtualDetectors:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         running = sum(one.is_running for one in self._cast.values())

@@ -6,11 +6,11 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets
 
+from snews_drill.background import Startable
 from snews_drill.errors import SettingsError
 from snews_drill.subscriber import Subscriber
 from snews_drill.widgets.alert_export import save_alerts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 2_000
 
 
-class AlertTable:
+class AlertTable(Startable):
     """A live table of alerts, newest first. Make it the last line of a cell; the notebook stays free.
 
     Tables of one subscriber are views of the same: shown twice, or the cell run again, there is still one thread, one
@@ -163,15 +163,6 @@ class AlertTable:
             if _views.get(self.subscriber) is self._view:
                 del _views[self.subscriber]
         self._view.close()
-
-    def __enter__(self) -> AlertTable:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         state = self.subscriber.state

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
 import ipywidgets
 
+from snews_drill.background import Startable
 from snews_drill.connection import Connection
 from snews_drill.drill.control_desk import ControlDesk
 from snews_drill.drill.drill_picture import DrillPicture
@@ -34,7 +34,7 @@ _WITHOUT_RIGHTS = (
 )
 
 
-class ControlRoom(Shown):
+class ControlRoom(Shown, Startable):
     """Shows who is here, plays scenarios, fills empty seats, speaks to everybody, and shows what comes of it.
 
     Every button is one public call; its Python stands below the buttons. A second room on the same connection, or the
@@ -139,15 +139,6 @@ class ControlRoom(Shown):
     def join(self, timeout: float = 15.0) -> None:
         """Wait until what a button began is over, at most `timeout` seconds."""
         self._errand.join(timeout)
-
-    def __enter__(self) -> ControlRoom:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         state, picture = "watching" if self.is_running else "not watching", self.picture

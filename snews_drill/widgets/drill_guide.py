@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 import ipywidgets
 
+from snews_drill.background import Startable
 from snews_drill.connection import Connection
 from snews_drill.drill.evidence import DrillWatch
 from snews_drill.drill.guide import GuideStep
@@ -30,7 +30,7 @@ _STYLE = """<style>
 </style>"""
 
 
-class DrillGuide(Shown):
+class DrillGuide(Shown, Startable):
     """Shows the steps of a drill; each is ticked when its evidence is seen, whatever tool caused it.
 
     Messages are seen on the observation topic, echoes on the connection topic, alerts by a subscriber; in a rehearsal
@@ -195,15 +195,6 @@ class DrillGuide(Shown):
     def join(self, timeout: float = 15.0) -> None:
         """Wait until what a button began is over, at most `timeout` seconds."""
         self._errand.join(timeout)
-
-    def __enter__(self) -> DrillGuide:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         steps = self.steps

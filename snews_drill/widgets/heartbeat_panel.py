@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from types import TracebackType
 from typing import Any
 
 import ipywidgets
 
+from snews_drill.background import Startable
 from snews_drill.connection import Connection, open_connection
 from snews_drill.errors import DrillError
 from snews_drill.heartbeat_log import HeartbeatGap, HeartbeatState
@@ -34,7 +34,7 @@ _SHORTEST_SEC, _LONGEST_SEC = 0.1, 86_400.0
 _LISTED_GAPS = 3
 
 
-class HeartbeatPanel(Shown):
+class HeartbeatPanel(Shown, Startable):
     """Sends heartbeats in the background and shows what becomes of them.
 
     Starting another one for the same detector on the same connection stops this one, so that a cell that is run
@@ -176,15 +176,6 @@ class HeartbeatPanel(Shown):
     def press(self) -> None:
         """Press the button that starts or stops; what goes wrong is shown."""
         self._toggle.click()
-
-    def __enter__(self) -> HeartbeatPanel:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         doing = f"sends {self.status}" if self.is_running else "stopped"

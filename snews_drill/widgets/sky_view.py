@@ -6,11 +6,11 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import ipywidgets
 
+from snews_drill.background import Startable
 from snews_drill.connection import Connection
 from snews_drill.errors import DrillError, SettingsError
 from snews_drill.messages.alert import Alert
@@ -63,7 +63,7 @@ class SkyStep:
     separation_deg: float | None = None
 
 
-class SkyView(Shown):
+class SkyView(Shown, Startable):
     """A sky map that follows a drill; the notebook stays free.
 
     It looks at a snapshot of the alerts twice a second, in a thread of its own, and draws an SVG: no figure of
@@ -171,15 +171,6 @@ class SkyView(Shown):
         self._refresher.stop(timeout)
         if self._own is not None:
             self._own.stop(timeout)
-
-    def __enter__(self) -> SkyView:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def refresh(self) -> None:
         """Look at the alerts now, and draw if the newest one is another than before."""

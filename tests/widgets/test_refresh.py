@@ -30,7 +30,7 @@ def test_starting_twice_makes_one_thread() -> None:
     with refresher:
         refresher.start()
         assert [thread.name for thread in threading.enumerate()].count("snews_drill one view") == 1
-    assert "one view" not in [thread.name for thread in threading.enumerate()]
+    assert "snews_drill one view" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_the_pace_is_bounded() -> None:
