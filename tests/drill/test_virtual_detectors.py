@@ -54,7 +54,7 @@ def messages(connection: Connection) -> list[DetectorMessage]:
     found, idle = [], 0
     reader = connection.open_reader([connection.topics().observations], start="beginning")
     while idle < 2:
-        records = reader.read(timeout=0.1)
+        records = reader.read(timeout=0.3)
         idle = 0 if records else idle + 1
         found += [decode_record(record.value, record.content_format).value for record in records]
     reader.close()
