@@ -195,12 +195,11 @@ def test_heartbeats_keep_their_pace_and_pause(cast: Cast) -> None:
     wait_for(lambda: virtual["JUNO"].row.beats >= 4, "some heartbeats")
     virtual.pause()
     assert virtual.is_paused
-    time.sleep(0.15)  # one may be on its way
     held = virtual["JUNO"].row.beats
-    time.sleep(0.4)
-    assert virtual["JUNO"].row.beats == held
+    time.sleep(1.0)  # ten would be sent
+    assert virtual["JUNO"].row.beats <= held + 1  # one may have been on its way
     virtual.resume()
-    wait_for(lambda: virtual["JUNO"].row.beats > held, "it to go on")
+    wait_for(lambda: virtual["JUNO"].row.beats > held + 1, "it to go on")
 
 
 # --- people ---
