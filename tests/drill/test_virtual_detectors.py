@@ -25,6 +25,7 @@ from snews_drill.names import set_name
 from snews_drill.profiles import get_profile
 from snews_drill.rehearsal.server import DrillServer
 from snews_drill.settings import DrillSettings
+from snews_drill.transport import Record
 from snews_drill.wire.dialects import decode_record
 
 #: Reacts at once, and beats seldom enough not to be in the way.
@@ -50,15 +51,17 @@ def cast(connection: Connection) -> Iterator[Cast]:
 
 
 def messages(connection: Connection) -> list[DetectorMessage]:
-    """Return everything that detectors said on the observation topic."""
-    found, idle = [], 0
+    """Return everything that detectors had said on the observation topic until now."""
+    found: list[Record] = []
+    idle, until_ms = 0, time.time() * 1e3
     reader = connection.open_reader([connection.topics().observations], start="beginning")
-    while idle < 2:
+    while idle < 2 and not (found and found[-1].timestamp_ms > until_ms):
         records = reader.read(timeout=0.3)
         idle = 0 if records else idle + 1
-        found += [decode_record(record.value, record.content_format).value for record in records]
+        found += records
     reader.close()
-    return [message for message in found if isinstance(message, DetectorMessage)]
+    values = (decode_record(record.value, record.content_format).value for record in found)
+    return [value for value in values if isinstance(value, DetectorMessage)]
 
 
 def states(cast: VirtualDetectors) -> dict[str, str]:
