@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -13,7 +13,7 @@ from snews_drill.errors import BrokerUnreachable, DrillError, NameNotSet, Transp
 from snews_drill.html_views import connection_html
 from snews_drill.names import get_name
 from snews_drill.profiles import Profile, Topics, chosen_profile
-from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal, server_command
+from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal
 from snews_drill.rehearsal.presence import LifeWatch
 from snews_drill.settings import DrillSettings, load_settings
 from snews_drill.transport import (
@@ -155,12 +155,18 @@ class Connection:
         start: Start = "now",
         timeout: float = 10.0,
         is_cancelled: Callable[[], bool] | None = None,
+        written_ms: Mapping[tuple[str, int], int] | None = None,
     ) -> Reader:
         """Open a reader of topics; see `Transport.open_reader`."""
 
         def open_there() -> Reader:
             return self._transport.open_reader(
-                topics, start=start, timeout=timeout, instance=self._instance, is_cancelled=is_cancelled
+                topics,
+                start=start,
+                timeout=timeout,
+                instance=self._instance,
+                is_cancelled=is_cancelled,
+                written_ms=written_ms,
             )
 
         try:
@@ -340,9 +346,7 @@ def open_profile(
 def _connect_rehearsal(
     profile: Profile, dialect: Dialect, settings: DrillSettings | None, timeout: float
 ) -> Connection:
-    # The server looks for its rehearsal, contacts and mail server where these settings say.
-    command = server_command(settings) if settings is not None else None
-    rehearsal = ensure_rehearsal(settings or load_settings(), timeout=timeout, server_command=command)
+    rehearsal = ensure_rehearsal(settings or load_settings(), timeout=timeout)
     transport = Transport(rehearsal.broker)
     try:
         transport.create_topics(_all_topics(profile), timeout=timeout)

@@ -6,10 +6,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-from snews_drill.bookmark import Bookmark, Mark
+from snews_drill.bookmark import Bookmark
 from snews_drill.connection import Connection
 from snews_drill.errors import DrillError, NotAuthenticated, NotPermitted, TransportError, UnknownTopic
 from snews_drill.inbox import Inbox, Phase
@@ -27,9 +27,6 @@ _LONGEST_PAUSE_SEC = 5.0
 #: So long a topic may be missing after an outage: a rehearsal's broker comes back empty, its topics a moment
 #: later.
 _TOPIC_GRACE_SEC = 30.0
-
-#: So long the last record before a bookmark is looked for, seconds.
-_LOOK_BACK_SEC = 1.0
 
 
 class Listener:
@@ -169,34 +166,23 @@ class Listener:
     def _open(self) -> Reader:
         life = self._current_life()
         where: Start = self._start
+        written_ms: Mapping[tuple[str, int], int] = {}
         if self._positions is not None:
             # A broker that came back empty numbers its records anew: everything there is later than what we
             # know.
             where = self._positions if life == self._life else "beginning"
         elif self._bookmark is not None and self._bookmark.mark is not None:
-            where = self._place_of(self._bookmark.mark, life)
-        reader = self._connection.open_reader([self._topic], start=where, is_cancelled=self._stop.is_set)
+            mark = self._bookmark.mark
+            where = mark.positions if mark.life == life else "beginning"
+            written_ms = mark.timestamps_ms if life is None else {}  # a life says it all
+        reader = self._connection.open_reader(
+            [self._topic], start=where, is_cancelled=self._stop.is_set, written_ms=written_ms
+        )
         self._positions, self._life, self._missing_since = reader.positions, life, None
         if self._bookmark is not None:
             self._bookmark.begin(reader.positions)
             self._write_bookmark(reader)
         return reader
-
-    def _place_of(self, mark: Mark, life: str | None) -> Start:
-        """Return where a bookmark lies; "beginning" if the broker has another content now."""
-        if mark.life != life:
-            return "beginning"
-        for place, timestamp_ms in mark.timestamps_ms.items():
-            last = {**mark.positions, place: mark.positions[place] - 1}
-            reader = self._connection.open_reader([self._topic], start=last, is_cancelled=self._stop.is_set)
-            try:
-                for record in reader.read(timeout=_LOOK_BACK_SEC, limit=1):
-                    is_that_place = (record.topic, record.partition, record.offset) == (*place, last[place])
-                    if is_that_place and record.timestamp_ms != timestamp_ms:
-                        return "beginning"
-            finally:
-                reader.close()
-        return mark.positions
 
     def _write_bookmark(self, reader: Reader) -> None:
         if self._bookmark is None:

@@ -45,7 +45,7 @@ def harmonised(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with harmless variants made what they mean.
 
     Dialect 3's spellings become the publisher's names, tuples and arrays become lists, an integer bin width and other
-    number types become the plain Python number.
+    number types become the plain Python number, numpy's dates become ISO texts (UTC) and its time spans nanoseconds.
     """
     made = dict(arguments)
     for other, name in OTHER_SPELLINGS.items():
@@ -69,9 +69,24 @@ def harmonised(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind in ("M", "m"):
+        return _plain_times(value, kind)
     if hasattr(value, "tolist"):  # numpy arrays and numbers, pandas series
         return value.tolist()
     return value
+
+
+def _plain_times(value: Any, kind: str) -> Any:
+    """Return numpy's dates, which are UTC, as ISO texts, and its time spans as nanoseconds; pandas' ones likewise."""
+    import numpy  # whoever has such a value has it
+
+    try:
+        if kind == "M":
+            return numpy.datetime_as_string(numpy.asarray(value, dtype="datetime64[ns]")).tolist()
+        return numpy.asarray(value, dtype="timedelta64[ns]").astype("int64").tolist()
+    except (TypeError, ValueError, OverflowError):
+        return value  # the checks will name it
 
 
 def _as_float(value: numbers.Real) -> Any:

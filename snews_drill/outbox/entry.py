@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snews_drill.errors import DrillError, InvalidMessage, OutboxError, Problem
-from snews_drill.messages.checks import check_times
-from snews_drill.messages.tiers import DetectorMessage, Retraction
+from snews_drill.messages.checks import check_sent_time, check_times
+from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Retraction
 from snews_drill.rehearsal.processes import ProcessMark
 from snews_drill.wire.dialects import decode_record, object_in
 from snews_drill.wire.payload import Payload, sender_key
@@ -180,7 +180,7 @@ class OutboxEntry(BaseModel):
             return list(error.problems)
         except DrillError as error:
             return [Problem("", "content", error.reason, error.next_step)]
-        return check_times(message, now_ns=now_ns)
+        return check_times(message, now_ns=now_ns) + check_sent_time(message, now_ns=now_ns)
 
     @property
     def remark(self) -> str:
@@ -243,7 +243,12 @@ def identify(place: str, topic: str, message: DetectorMessage) -> str:
     topic
         Where it is written.
     message
-        By tier, detector and uuid or id, as the drill server tells messages apart.
+        By tier, detector, uuid or id, whether it is a test, and an observation's neutrino time: messages that were
+        given the same machine time share their id.
     """
-    said = repr((place, topic, message.tier.value, message.detector_name, message.uuid or message.id))
+    neutrino_time_ns = message.neutrino_time_ns if isinstance(message, CoincidenceTier) else None
+    key = message.uuid or message.id
+    said = repr(
+        (place, topic, message.tier.value, message.detector_name, key, message.is_test, neutrino_time_ns)
+    )
     return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()[:16]

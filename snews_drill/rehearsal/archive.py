@@ -97,14 +97,41 @@ class Archive(ArchiveFile):
         )
         return {(topic, partition): offset for topic, partition, offset in rows}
 
-    def is_known(self, kind: str, detector: str, message_key: str, *, value: bytes | None = None) -> bool:
-        """Tell whether such a message was accepted before; if `value` is given, byte for byte the same one."""
+    def is_known(
+        self, topic: str | None, kind: str, detector: str, message_key: str, *, value: bytes | None = None
+    ) -> bool:
+        """Tell whether such a message was accepted on a topic, or on any (None), before; with `value`, byte for byte."""
         rows = self._query(
             "SELECT 1 FROM records WHERE kind = ? AND detector = ? AND message_key = ? AND outcome = 'accepted'"
-            " AND (? IS NULL OR value = ?) LIMIT 1",
-            (kind, detector, message_key, value, value),
+            " AND (? IS NULL OR topic = ?) AND (? IS NULL OR value = ?) LIMIT 1",
+            (kind, detector, message_key, topic, topic, value, value),
         )
         return bool(rows)
+
+    def is_last_of(self, topic: str, kind: str, detector: str, message_key: str, *, since: str) -> bool:
+        """Tell whether such a message was accepted on a topic, and none of the kind `since` of that detector after it."""
+        rows = self._query(
+            "SELECT MAX(number) FROM records WHERE kind = ? AND detector = ? AND message_key = ? AND outcome = 'accepted'"
+            " AND topic = ?",
+            (kind, detector, message_key, topic),
+        )
+        if rows[0][0] is None:
+            return False
+        later = self._query(
+            "SELECT 1 FROM records WHERE kind = ? AND detector = ? AND outcome = 'accepted' AND topic = ? AND number > ?"
+            " LIMIT 1",
+            (since, detector, topic, rows[0][0]),
+        )
+        return not later
+
+    def timestamp_at(self, instance: str, topic: str, partition: int, offset: int) -> int | None:
+        """Return when the newest record that was read from that place was written, ms since 1970 (UTC); None for none."""
+        rows = self._query(
+            "SELECT timestamp_ms FROM records WHERE instance = ? AND topic = ? AND partition = ? AND offset = ?"
+            " ORDER BY number DESC LIMIT 1",
+            (instance, topic, partition, offset),
+        )
+        return int(rows[0][0]) if rows else None
 
     def heard(self, topic: str, *, since_ns: int) -> set[str]:
         """Return who wrote what was accepted on a topic since then (ns since 1970, UTC), tests of the connection too."""

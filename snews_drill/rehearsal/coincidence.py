@@ -17,6 +17,7 @@ from operator import attrgetter
 from sortedcontainers import SortedDict, SortedKeyList
 
 from snews_drill.messages.alert import AlertType
+from snews_drill.messages.checks import OBSERVATION_LIFETIME_NS
 from snews_drill.rehearsal.groups import Group, Kept, Members, common, compare, match, place
 from snews_drill.rehearsal.observations import (
     WINDOW_NS,
@@ -29,9 +30,7 @@ from snews_drill.rehearsal.observations import (
 
 __all__ = ["LIFETIME_NS", "WINDOW_NS", "AlertType", "Coincidence", "Decision", "Observation"]
 
-#: How long an observation counts after it was sent, in nanoseconds.
-#: Source: the SNEWS coincidence server keeps its cache for 24 h.
-LIFETIME_NS = 24 * 3600 * 1_000_000_000
+LIFETIME_NS = OBSERVATION_LIFETIME_NS
 
 
 @dataclass(frozen=True, slots=True)

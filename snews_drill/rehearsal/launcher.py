@@ -55,7 +55,7 @@ SERVER_MODULE = "snews_drill.rehearsal.server_process"
 _POLL_SEC = 0.005
 
 
-def server_command(settings: DrillSettings) -> tuple[str, ...]:
+def own_server_command(settings: DrillSettings) -> tuple[str, ...]:
     """Return the command of a rehearsal's drill server that uses the folders of these settings."""
     folders = {name: str(getattr(settings, name)) for name in ("config_dir", "state_dir", "runtime_dir")}
     options = (part for name, folder in folders.items() for part in (f"--{name.replace('_', '-')}", folder))
@@ -165,7 +165,7 @@ def ensure_rehearsal(
         If a folder cannot be made or is not this user's own.
     """
     if server_command is None:
-        server_command = (sys.executable, "-P", "-m", SERVER_MODULE)
+        server_command = own_server_command(settings)
     folders = RehearsalFolders(settings.runtime_dir, settings.state_dir)
     folders.prepare()
     deadline = time.monotonic() + timeout

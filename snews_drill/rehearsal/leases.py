@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".lease"
 
+#: A supervisor that looks whether a lease is dead holds it for an instant; so long is waited for it, s.
+_LOOK_SEC = 1.0
+
 
 @dataclass(slots=True)
 class _Held:
@@ -115,7 +118,7 @@ def take_lease(folder: Path) -> Lease:
             path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
             lock = FileLock(path, mode=0o600, thread_local=False)
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=_LOOK_SEC)
             except (OSError, Timeout) as error:
                 raise RehearsalError(
                     f"No lease can be taken in {folder}: {error}.",

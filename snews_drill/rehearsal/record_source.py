@@ -128,10 +128,18 @@ class OwnReading:
             with self._archive.transaction():
                 # From here on it takes records in an order of its own, and can follow a group no more.
                 self._archive.note(STANDBY_NOTE, "")
+        positions = self._archive.positions(self._instance)
+        written_ms = {}
+        if not self._instance:  # a broker that may have lost its content while nobody looked
+            for place, offset in positions.items():
+                at_ms = self._archive.timestamp_at("", *place, offset - 1)
+                if at_ms is not None:
+                    written_ms[place] = at_ms
         self._reader = self._connection.open_reader(
             self._topics,
-            start=self._archive.positions(self._instance) or "beginning",
+            start=positions or "beginning",
             is_cancelled=self._is_stopping,
+            written_ms=written_ms,
         )
 
     def read(self, timeout: float) -> list[Intended]:

@@ -13,7 +13,15 @@ import time
 from types import TracebackType
 
 from snews_drill.connection import Connection
-from snews_drill.errors import ArchiveError, DrillError, MessageTooLarge, TransportError
+from snews_drill.errors import (
+    ArchiveError,
+    BrokerUnreachable,
+    DrillError,
+    MessageTooLarge,
+    NotPermitted,
+    TransportError,
+    UnknownTopic,
+)
 from snews_drill.rehearsal.archive import Archive, Outgoing
 from snews_drill.rehearsal.exercise import Exercise
 from snews_drill.rehearsal.joining import Joining
@@ -104,6 +112,7 @@ class DrillServer:
         self._failure: BaseException | None = None
         self._next_housekeeping = 0.0
         self._doubt_ends = 0.0
+        self._mute = ""  # why replies cannot be sent
         self._sent: set[int] = set()  # acknowledged by the broker, and not noted yet
 
     @property
@@ -246,9 +255,10 @@ class DrillServer:
         waiting = [o for o in due if o.number not in self._sent]
         failure: TransportError | None = None
         for topic in dict.fromkeys(outgoing.topic for outgoing in waiting):
-            failure = self._send([o for o in waiting if o.topic == topic], self._sent) or failure
-            if failure is not None:
-                break
+            trouble = self._send([o for o in waiting if o.topic == topic], self._sent)
+            failure = failure or trouble
+            if isinstance(trouble, BrokerUnreachable):
+                break  # nor would the others arrive; what is wrong with one topic holds up that one alone
         self._archive.mark_sent(sorted(self._sent), now_ns=self._clock.now_ns())
         self._sent.clear()
         if failure is not None:
@@ -270,9 +280,15 @@ class DrillServer:
             if isinstance(outcome, MessageTooLarge):
                 # It can never be sent; keeping it would hold up all that follow.
                 _LOG.error("the %s is too large for the topic: %s", outgoing.kind, outcome)
+            elif outgoing.kind == "reply" and isinstance(outcome, NotPermitted | UnknownTopic):
+                # Who asked has stopped waiting before anybody changes that.
+                _LOG.error("a reply was given up: %s", outcome)
+                self._mute = f"Nobody gets a reply: {outcome.reason} {outcome.next_step}"
             elif isinstance(outcome, TransportError):
                 failure = failure or outcome
                 continue
+            elif outgoing.kind == "reply":
+                self._mute = ""
             sent.add(outgoing.number)
         return failure
 
@@ -285,7 +301,7 @@ class DrillServer:
 
     def _note_status(self, *, is_down: bool, has_news: bool) -> None:
         # The servers of a standby group follow the time of the active one.
-        state, problem = "listening", "" if self._source.role else self._clock.remark
+        state, problem = "listening", self._mute or ("" if self._source.role else self._clock.remark)
         if is_down:
             state, problem = "waiting", "The broker does not answer."
         now = time.monotonic()

@@ -16,9 +16,9 @@ from functools import partial
 from typing import NamedTuple
 
 from snews_drill.errors import DrillError, InvalidMessage
-from snews_drill.messages.checks import check_times
+from snews_drill.messages.checks import check_sent_time, check_times
 from snews_drill.messages.commands import Command, CommandName
-from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Heartbeat, Retraction
+from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Heartbeat, Retraction, Tier
 from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND, iso_micro
 from snews_drill.rehearsal.archive import Archive, ArchivedRecord, Outgoing
 from snews_drill.rehearsal.exercise import Exercise, restore_all
@@ -265,10 +265,8 @@ class Intake:
         exercise = self.exercises[record.topic]
         if isinstance(value, Command):
             return self._obey(value, exercise, decoded.dialect_name, batch)
-        kind, detector, key = value.tier.value, value.detector_name, value.uuid or value.id
-        # A detector may send an observation again with other content; the very same bytes are a repetition.
-        same = record.value if isinstance(value, CoincidenceTier) else None
-        if self._archive.is_known(kind, detector, _bounded(key), value=same):
+        kind, detector, key = value.tier.value, value.detector_name, _key(value)
+        if self._is_repeated(value, record, _bounded(key)):
             return _Verdict("repeated", kind, detector, key, "It was here before.")
         reason = self._not_joined(detector, exercise, decoded.dialect_name, batch)
         reason = reason or _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
@@ -282,6 +280,19 @@ class Intake:
             outcome = "accepted"
             self._heed(value, exercise, key, record, batch)
         return _Verdict(outcome, kind, detector, key, reason)
+
+    def _is_repeated(self, message: DetectorMessage, record: Record, key: str) -> bool:
+        """Tell whether a message is one that was taken before.
+
+        The very same bytes are a repetition. Who sends other bytes under the same identifier, which a given machine time
+        makes, says something new; but a retraction that was sent twice in a row must not take back a second observation.
+        """
+        kind, detector, topic = message.tier.value, message.detector_name, record.topic
+        if self._archive.is_known(topic, kind, detector, key, value=record.value):
+            return True
+        if not isinstance(message, Retraction):
+            return False
+        return self._archive.is_last_of(topic, kind, detector, key, since=Tier.COINCIDENCE.value)
 
     def _not_joined(self, detector: str, exercise: Exercise, dialect_name: str, batch: _Batch) -> str:
         """Return why a detector may not take part, "" if it may; it is told so once, for nothing else would."""
@@ -307,8 +318,13 @@ class Intake:
         false_alarm = partial(_false_alarm, batch)
         if isinstance(message, Heartbeat):
             sent_ns = message.sent_time_ns or message.machine_time_ns or received_ns
+            # Heartbeats may share their identifier, see `_is_repeated`.
             self._archive.add_heartbeat(
-                name, _bounded(key), is_on=message.is_on, sent_time_ns=sent_ns, received_ns=received_ns
+                name,
+                f"{_bounded(key)} {received_ns}",
+                is_on=message.is_on,
+                sent_time_ns=sent_ns,
+                received_ns=received_ns,
             )
             seen = dataclasses.replace(
                 seen,
@@ -339,7 +355,10 @@ class Intake:
         kind, detector, key = command.name.value, command.detector_name, command.request_id
         if command.status != "sending":
             return _Verdict("refused", kind, detector, key, "It is a reply, not a request.")
-        if key and self._archive.is_known(kind, _bounded(detector), _bounded(key)):
+        if command.name is CommandName.NOT_JOINED:
+            # Not answered: everybody would take the answer for the server's own word.
+            return _Verdict("refused", kind, detector, key, "Only the server says that.")
+        if key and self._archive.is_known(None, kind, _bounded(detector), _bounded(key)):
             return _Verdict("repeated", kind, detector, key, "It was here before.")
         topic = exercise.topics.connection
         reply, later = self._desk.answer(command, exercise, now_ns=batch.received_ns)
@@ -358,6 +377,12 @@ class Intake:
             return
         payload = get_dialect(dialect_name).encode_command(reply)
         self._archive.queue(Outgoing(topic, "reply", "", payload.content, payload.content_format, now_ns))
+
+
+def _key(message: DetectorMessage) -> str:
+    """Return what identifies a message of a detector; a test and the real thing may share their id."""
+    key = message.uuid or message.id
+    return f"{key} (test)" if message.is_test and isinstance(message, Retraction) else key
 
 
 def _listens_late(command: Command, dialect_name: str) -> bool:
@@ -381,6 +406,7 @@ def _wrong_time(message: DetectorMessage, timestamp_ns: int, received_ns: int) -
     written_ns = min(timestamp_ns, received_ns)
     now_ns = written_ns if 0 < received_ns - written_ns < NS_PER_DAY else received_ns
     problems = check_times(message, now_ns=now_ns, tolerance_ns=CLOCK_TOLERANCE_NS)
+    problems += check_sent_time(message, now_ns=now_ns)
     return "; ".join(map(str, problems))
 
 

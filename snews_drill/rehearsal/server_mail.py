@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from snews_drill.background import Background
 from snews_drill.messages.commands import Command
 
 _LOG = logging.getLogger("snews_drill.server")
@@ -36,35 +37,27 @@ class MailTask:
     dialect_name: str
 
 
-class MailRoom:
-    """Does mail tasks in a thread of its own; start, stop(timeout), is_running."""
+class MailRoom(Background):
+    """Does mail tasks in a thread of its own."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._tasks: queue.Queue[MailTask] = queue.Queue(MAX_WAITING_MAILS)
         self._answers: queue.SimpleQueue[tuple[Command, MailTask]] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its thread lives."""
-        return self._thread is not None and self._thread.is_alive()
+        self._one_at_a_time = threading.Lock()
 
     def start(self) -> None:
         """Begin; harmless when it runs."""
-        if not self.is_running:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._work, name="snews_drill mail", daemon=True)
-            self._thread.start()
+        with self._lifecycle:
+            if self._stop.is_set() or not self.is_running:
+                self._stop = threading.Event()
+                self._launch(self._work, self._stop, name="mail")
 
     def stop(self, timeout: float = 1.0) -> None:
         """End after the mail in hand, but wait no longer than `timeout` seconds; what waits is dropped."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                _LOG.warning("a mail is still on its way to the mail server; it is not waited for")
-            self._thread = None
+        super().stop(timeout)
+        if self.is_running:
+            _LOG.warning("a mail is still on its way to the mail server; it is not waited for")
 
     def submit(self, task: MailTask) -> bool:
         """Take a task; return False if too many wait."""
@@ -83,8 +76,12 @@ class MailRoom:
             except queue.Empty:
                 return found
 
-    def _work(self) -> None:
-        while not self._stop.is_set():
+    def _work(self, stop: threading.Event) -> None:
+        with self._one_at_a_time:  # one that was stopped may have a mail in hand still
+            self._work_alone(stop)
+
+    def _work_alone(self, stop: threading.Event) -> None:
+        while not stop.is_set():
             try:
                 task = self._tasks.get(timeout=0.1)
             except queue.Empty:

@@ -63,6 +63,7 @@ class Reader:
         timeout: float,
         instance: Callable[[], str | None] | None,
         is_cancelled: Callable[[], bool] | None = None,
+        written_ms: Mapping[tuple[str, int], int] | None = None,
     ) -> None:
         self._configuration = ClientConfiguration(configuration.broker, configuration.auth)
         self._topics = topics
@@ -81,7 +82,7 @@ class Reader:
         self._gaps: dict[tuple[tuple[str, int], int], float] = {}
         self._consumer = self._make_consumer()
         try:
-            self._assign(start, timeout, is_cancelled)
+            self._assign(start, timeout, is_cancelled, written_ms or {})
         except BaseException:
             self._consumer.close()
             raise
@@ -302,7 +303,13 @@ class Reader:
         found = self._consumer.list_topics(topic=self._topics[0], timeout=0.25).topics.get(self._topics[0])
         return found is not None and found.error is None and bool(found.partitions)
 
-    def _assign(self, start: Start, timeout: float, is_cancelled: Callable[[], bool] | None = None) -> None:
+    def _assign(
+        self,
+        start: Start,
+        timeout: float,
+        is_cancelled: Callable[[], bool] | None = None,
+        written_ms: Mapping[tuple[str, int], int] | None = None,
+    ) -> None:
         deadline = time.monotonic() + timeout
         assignment = []
         if start == "beginning":
@@ -316,14 +323,15 @@ class Reader:
                 code = error if error is not None else KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
                 raise translated(code, broker=self._configuration.broker, topic=topic)
             for partition in metadata.partitions:
-                offset = self._offset(topic, partition, start, deadline)
+                known_ms = (written_ms or {}).get((topic, partition))
+                offset = self._offset(topic, partition, start, deadline, known_ms)
                 assignment.append(TopicPartition(topic, partition, offset))
                 self._positions[topic, partition] = offset
         # Numbers, not "the end": the client would look up a symbolic end some time later and skip what came
         # meanwhile.
         self._consumer.assign(assignment)
 
-    def _offset(self, topic: str, partition: int, start: Start, deadline: float) -> int:
+    def _offset(self, topic: str, partition: int, start: Start, deadline: float, known_ms: int | None) -> int:
         asked = start.get((topic, partition)) if not isinstance(start, str) else None
         place = TopicPartition(topic, partition)
         try:
@@ -334,9 +342,13 @@ class Reader:
             raise translated(error.args[0], broker=self._configuration.broker, topic=topic) from error
         if asked is None:
             return int(end if start == "now" else first)
-        if asked <= end or self._timestamp_of(topic, partition, asked - 1) is not None:
-            return max(asked, int(first))  # what lies before is no longer kept
-        return int(first)  # the broker lost its content and is another one now
+        before_ms = None
+        if asked > first and (asked > end or known_ms is not None):
+            before_ms = self._timestamp_of(topic, partition, asked - 1)
+        is_another = asked > end if before_ms is None else before_ms != (known_ms or before_ms)
+        if is_another:
+            return int(first)  # the broker lost its content and is another one now
+        return max(asked, int(first))  # what lies before is no longer kept
 
     def _timestamp_of(self, topic: str, partition: int, offset: int) -> int | None:
         """Return when a record was written (ms since 1970, UTC), None if the broker has none; takes the assignment away.

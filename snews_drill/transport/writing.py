@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -196,6 +196,7 @@ class Transport:
         timeout: float = 10.0,
         instance: Callable[[], str | None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
+        written_ms: Mapping[tuple[str, int], int] | None = None,
     ) -> Reader:
         """Open a reader.
 
@@ -212,13 +213,19 @@ class Transport:
             Tells which life of the broker this is, where one may lose its content and come back.
         is_cancelled
             Asked twice a second while the broker does not answer; the wait ends when it says True.
+        written_ms
+            When the record before the offset in `start` was written, for each (topic, partition) where that is known, ms
+            since 1970 (UTC). A partition whose record there is another one is of a broker that lost its content: it is
+            read from its beginning.
 
         Raises
         ------
         TransportError
             If the broker does not answer, refuses, or has no such topic.
         """
-        return Reader(self._configuration, tuple(topics), start, timeout, instance, is_cancelled)
+        return Reader(
+            self._configuration, tuple(topics), start, timeout, instance, is_cancelled, written_ms or {}
+        )
 
     def join(self, group: str, topic: str) -> Membership:
         """Join a consumer group on a topic of one partition; see `Membership`."""

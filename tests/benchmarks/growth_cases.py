@@ -64,7 +64,7 @@ def _measure_at(records: int, path: Path) -> list[tuple[str, float, str]]:
         assert intake.exercises[TOPICS.observations].held_count == observations
         assert intake.counts["alerts"] == records // ALERT_SHARE
         assert sum(seen.heartbeats for seen in intake.seen.values()) > 0
-        known = _timed(lambda: archive.is_known("Heartbeat", "XENONnT", "no such key"))
+        known = _timed(lambda: archive.is_known("topic", "Heartbeat", "XENONnT", "no such key"))
         newest = _timed(lambda: archive.records(limit=100))
         day = _timed(lambda: archive.heartbeats_per_detector(since_ns=time.time_ns() - NS_PER_DAY))
         alerts = _timed(archive.alerts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snews_drill.messages.checks import MAX_AGE_NS, check_times
+from snews_drill.messages.checks import MAX_AGE_NS, OBSERVATION_LIFETIME_NS, check_sent_time, check_times
 from snews_drill.messages.tiers import CoincidenceTier, Heartbeat, Retraction, SigTier, TimeTier
 
 NOW = 1_686_746_745_678_999_123
@@ -63,3 +63,18 @@ def test_messages_without_a_neutrino_time_pass() -> None:
         SigTier(**COMMON, p_values=(0.1,), t_bin_width_sec=1.0),
     ):
         assert check_times(message, now_ns=NOW) == []
+
+
+@pytest.mark.parametrize("field", ["sent_time", "machine_time"])
+@pytest.mark.parametrize(("age_ns", "is_refused"), [(0, False), (1, True), (-(10**18), False)])
+def test_an_observation_counts_for_24_hours_after_it_was_sent(
+    field: str, age_ns: int, is_refused: bool
+) -> None:
+    """A test too; the machine time stands in where no time of sending is given."""
+    sent_ns = NOW - OBSERVATION_LIFETIME_NS - age_ns
+    for is_test in (True, False):
+        message = observation(NOW, is_test=is_test, **{f"{field}_ns": sent_ns})
+        found = check_sent_time(message, now_ns=NOW)
+        assert [problem.field for problem in found] == [field] * is_refused
+    assert check_sent_time(observation(NOW), now_ns=NOW) == []
+    assert check_sent_time(Heartbeat(**COMMON, detector_status="ON", sent_time_ns=1), now_ns=NOW) == []

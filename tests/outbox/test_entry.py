@@ -12,7 +12,7 @@ from messages_to_send import observation, retraction
 from pydantic import ValidationError
 
 from snews_drill.errors import OutboxError
-from snews_drill.messages.checks import MAX_AGE_NS
+from snews_drill.messages.checks import MAX_AGE_NS, OBSERVATION_LIFETIME_NS
 from snews_drill.messages.tiers import DetectorMessage
 from snews_drill.outbox.entry import OutboxEntry, SenderMark, identify
 from snews_drill.outbox.folder import OutboxFolder
@@ -123,11 +123,13 @@ def test_unknown_fields_in_a_file_are_refused() -> None:
 
 
 def test_it_is_checked_again_with_the_time_at_hand() -> None:
-    """After 48 h it may not be sent any more."""
+    """After 24 h it would take part in nothing, after 48 h no server takes it."""
     entry = make_entry()
     assert entry.problems(now_ns=time.time_ns()) == []
-    (problem,) = entry.problems(now_ns=time.time_ns() + MAX_AGE_NS)
-    assert "48 hours" in problem.reason
+    (sent,) = entry.problems(now_ns=time.time_ns() + OBSERVATION_LIFETIME_NS)
+    assert "counts for 24 hours" in sent.reason
+    old, _ = entry.problems(now_ns=time.time_ns() + MAX_AGE_NS)
+    assert "48 hours" in old.reason
 
 
 def test_a_retraction_says_what_it_would_take_back() -> None:
@@ -162,3 +164,18 @@ def test_a_name_holds_place_topic_and_message() -> None:
     names = {identify(p, t, m) for p in ("a", "b") for t in ("x", "y") for m in (message, other)}
     assert len(names) == 8
     assert all(len(name) == 16 for name in names)
+
+
+def test_messages_that_were_given_the_same_machine_time_are_others_all_the_same() -> None:
+    """They share their id; a test is not the real thing, and another neutrino time is another observation."""
+    given, zero = {"machine_time": "2026-01-01T12:00:00.000000"}, time.time_ns() - 10**10
+    contents = [
+        *(observation("JUNO", zero, is_test=is_test, **given) for is_test in (True, False)),
+        observation("JUNO", zero + 10**9, **given),
+        *(retraction("JUNO", is_test=is_test, **given) for is_test in (True, False)),
+    ]
+    entries = [make_entry(content) for content in contents]
+    assert len({entry.message_id for entry in entries}) == 2
+    assert len({entry.id for entry in entries}) == 5
+    corrected = make_entry(observation("JUNO", zero, p_val=0.07, **given))
+    assert corrected.id == entries[1].id

@@ -83,11 +83,37 @@ def test_only_accepted_messages_are_known(archive: Archive) -> None:
     with archive.transaction():
         archive.add_record(record(0))
         archive.add_record(record(1, "refused"))
-    assert archive.is_known("CoincidenceTier", "LVD", "key 0")
-    assert archive.is_known("CoincidenceTier", "LVD", "key 0", value=b"value")
-    assert not archive.is_known("CoincidenceTier", "LVD", "key 0", value=b"other")
-    assert not archive.is_known("CoincidenceTier", "LVD", "key 1")
-    assert not archive.is_known("Heartbeat", "LVD", "key 0")
+    assert archive.is_known("topic", "CoincidenceTier", "LVD", "key 0")
+    assert archive.is_known("topic", "CoincidenceTier", "LVD", "key 0", value=b"value")
+    assert not archive.is_known("topic", "CoincidenceTier", "LVD", "key 0", value=b"other")
+    assert not archive.is_known("topic", "CoincidenceTier", "LVD", "key 1")
+    assert not archive.is_known("topic", "Heartbeat", "LVD", "key 0")
+    assert not archive.is_known("another topic", "CoincidenceTier", "LVD", "key 0")
+    assert archive.is_known(None, "CoincidenceTier", "LVD", "key 0")
+
+
+def test_whether_something_came_after_a_message_is_known(archive: Archive) -> None:
+    asked = ("topic", "Retraction", "LVD", "key 1")
+    with archive.transaction():
+        archive.add_record(record(0))
+        assert not archive.is_last_of(*asked, since="CoincidenceTier")
+        archive.add_record(record(1, kind="Retraction"))
+        archive.add_record(record(2, "refused"))
+    assert archive.is_last_of(*asked, since="CoincidenceTier")
+    with archive.transaction():
+        archive.add_record(record(3))
+    assert not archive.is_last_of(*asked, since="CoincidenceTier")
+
+
+def test_when_the_record_at_a_place_was_written_is_known(archive: Archive) -> None:
+    """The newest that was read from there, of that life of the broker."""
+    with archive.transaction():
+        archive.add_record(record(0, timestamp_ms=1000))
+        archive.add_record(record(0, timestamp_ms=2000))
+        archive.add_record(record(0, timestamp_ms=3000, instance="another"))
+    assert archive.timestamp_at("life", "topic", 0, 0) == 2000
+    assert archive.timestamp_at("another", "topic", 0, 0) == 3000
+    assert archive.timestamp_at("life", "topic", 0, 1) is None
 
 
 def test_positions_belong_to_one_life_of_the_broker(archive: Archive) -> None:

@@ -14,10 +14,12 @@ from waiting import AT_ONCE_SEC, wait_for
 
 import snews_drill.rehearsal.server_intake as intake_module
 from snews_drill.connection import Connection
-from snews_drill.errors import BrokerUnreachable, TransportError
+from snews_drill.errors import BrokerUnreachable, NotPermitted, TransportError
+from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.tiers import Tier
 from snews_drill.messages.times import NS_PER_SECOND, iso_micro
 from snews_drill.rehearsal.archive import Archive
+from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.rehearsal.server import DrillServer
 from snews_drill.settings import DrillSettings
 from snews_drill.transport import Receipt
@@ -471,8 +473,12 @@ def test_a_number_is_not_inherited_from_a_group_that_ended(
 class _Deaf:
     """A connection whose writing can be made to fail, in front of a real one."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, error: TransportError | None = None, topic: str | None = None
+    ) -> None:
         self._connection = connection
+        self._error = error or BrokerUnreachable("It is deaf.", next_step="Wait.")
+        self._topic = topic
         self.is_deaf = True
         self.refused = 0
 
@@ -480,9 +486,9 @@ class _Deaf:
         return getattr(self._connection, name)
 
     def send(self, topic: str, payloads: list[Payload], **options: object) -> list[Receipt | TransportError]:
-        if self.is_deaf:
+        if self.is_deaf and self._topic in (None, topic):
             self.refused += 1
-            return [BrokerUnreachable("It is deaf.", next_step="Wait.") for _ in payloads]
+            return [self._error for _ in payloads]
         return self._connection.send(topic, payloads, **options)  # type: ignore[arg-type]
 
 
@@ -571,6 +577,59 @@ def test_broker_gone_and_back(stand: Stand, settings: DrillSettings, archive: Ar
             # What the archive had acknowledged is still there: the two make a coincidence.
             assert alerts.wait_for(1, timeout=20)[0]["detector_names"] == ["JUNO", "LVD"]
             alerts.close()
+
+
+def test_a_broker_that_came_back_empty_while_no_server_ran_is_read_from_its_beginning(
+    settings: DrillSettings, archive: Archive
+) -> None:
+    """Its records have numbers that the archive has seen: they are others all the same."""
+    profile = own_profile()
+    with EmbeddedBroker() as broker:
+        with (
+            open_connection_on(broker, settings, profile) as connection,
+            DrillServer(connection, archive) as server,
+        ):
+            send_observations(connection, *map(heartbeat, ("LVD", "JUNO", "LZ")))
+            await_count(server, "Heartbeat", 3)
+        broker.stop()
+        broker.start()
+        with open_connection_on(broker, settings, profile) as connection:
+            zero = moment()
+            names = ("KM3NeT", "XENONnT", "Super-K", "HALO", "NOvA")
+            send_observations(connection, *(observation(name, zero) for name in names))
+            with DrillServer(connection, archive) as server:
+                await_count(server, "CoincidenceTier", 5)
+                assert count(server, "Heartbeat") == 3
+            with DrillServer(connection, archive) as server:
+                send_observations(connection, heartbeat("LVD"))
+                await_count(server, "Heartbeat", 4)
+                assert (count(server, "CoincidenceTier"), count(server, "repeated")) == (5, 0)
+
+
+def test_a_reply_that_cannot_be_sent_holds_up_no_alert(
+    connection: Connection, archive: Archive, alerts: Alerts
+) -> None:
+    """A server without the right to write to the connection topic; the status says so until it may."""
+    replies = connection.topics().connection
+    mute = _Deaf(
+        connection, NotPermitted(f"You may not write to {replies}.", next_step="Ask for it."), replies
+    )
+    with DrillServer(mute, archive) as server:  # type: ignore[arg-type]
+        zero = moment()
+        request = Command(name=CommandName.TEST_CONNECTION, detector_name="LVD", time=iso_micro(zero))
+        ask = connection.dialect.encode_command(request)
+        connection.send(connection.topics().observations, [ask])
+        send_observations(connection, observation("LVD", zero), observation("JUNO", zero))
+        alerts.wait_for(1)
+        wait_for(lambda: "Nobody gets a reply" in server.status.problem, "it to say so")
+        assert (server.status.state, archive.waiting(limit=9)) == ("listening", [])
+        mute.is_deaf = False
+        connection.send(connection.topics().observations, [ask])
+        connection.send(
+            connection.topics().observations,
+            [connection.dialect.encode_command(request.model_copy(update={"time": iso_micro(zero + 1000)}))],
+        )
+        wait_for(lambda: not server.status.problem, "it to be able to")
 
 
 def test_stop_does_not_wait_for_a_broker_that_is_gone(

@@ -281,3 +281,24 @@ def test_a_number_that_is_left_out_for_good_is_not_waited_for_without_end(
     reader._positions[topic, 0] = 0
     assert [record.value for record in read_until(reader, 1)] == [b"c"]
     reader.close()
+
+
+def test_a_position_whose_record_before_it_is_another_one_is_of_a_broker_that_lost_its_content(
+    transport: Transport, topic: str
+) -> None:
+    send(transport, topic, b"a", b"b", b"c")
+    reader = transport.open_reader([topic], start="beginning")
+    records = read_until(reader, 3)
+    reader.close()
+    place, at_ms = (topic, 0), records[1].timestamp_ms
+    for written_ms, values in (
+        ({place: at_ms}, [b"c"]),
+        ({}, [b"c"]),
+        ({place: at_ms - 5000}, [b"a", b"b", b"c"]),
+    ):
+        reader = transport.open_reader([topic], start={place: 2}, written_ms=written_ms)
+        assert [record.value for record in read_until(reader, len(values))] == values
+        reader.close()
+    reader = transport.open_reader([topic], start={place: 0}, written_ms={place: 1})
+    assert [record.value for record in read_until(reader, 3)] == [b"a", b"b", b"c"]
+    reader.close()
