@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +17,7 @@ from snews_drill.profiles import Profile, Topics, chosen_profile
 from snews_drill.rehearsal.launcher import Rehearsal, ensure_rehearsal
 from snews_drill.rehearsal.presence import LifeWatch
 from snews_drill.settings import DrillSettings, load_settings
-from snews_drill.transport import (
-    Credential,
-    Reader,
-    Receipt,
-    Start,
-    TopicRights,
-    Transport,
-    credentials_for,
-)
+from snews_drill.transport import Credential, Reader, Receipt, Start, TopicRights, Transport, credentials_for
 from snews_drill.wire.dialects import Dialect, get_dialect
 from snews_drill.wire.payload import Payload
 
@@ -158,17 +151,15 @@ class Connection:
         written_ms: Mapping[tuple[str, int], int] | None = None,
     ) -> Reader:
         """Open a reader of topics; see `Transport.open_reader`."""
-
-        def open_there() -> Reader:
-            return self._transport.open_reader(
-                topics,
-                start=start,
-                timeout=timeout,
-                instance=self._instance,
-                is_cancelled=is_cancelled,
-                written_ms=written_ms,
-            )
-
+        open_there = functools.partial(
+            self._transport.open_reader,
+            topics,
+            start=start,
+            timeout=timeout,
+            instance=self._instance,
+            is_cancelled=is_cancelled,
+            written_ms=written_ms,
+        )
         try:
             return open_there()
         except UnknownTopic:

@@ -7,7 +7,6 @@ other unreadable one; it never ends the drill, and never comes again for ever.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -16,13 +15,13 @@ from functools import partial
 from typing import NamedTuple
 
 from snews_drill.errors import DrillError, InvalidMessage
-from snews_drill.messages.checks import check_sent_time, check_times
 from snews_drill.messages.commands import Command, CommandName
-from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Heartbeat, Retraction, Tier
+from snews_drill.messages.tiers import CoincidenceTier, DetectorMessage, Heartbeat, Retraction
 from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND, iso_micro
 from snews_drill.rehearsal.archive import Archive, ArchivedRecord, Outgoing
 from snews_drill.rehearsal.exercise import Exercise, restore_all
 from snews_drill.rehearsal.false_alarm import false_alarm_text
+from snews_drill.rehearsal.judging import bounded, is_repeated, message_key, readable, wrong_time
 from snews_drill.rehearsal.server_commands import CommandDesk
 from snews_drill.rehearsal.server_mail import MailRoom, MailTask
 from snews_drill.rehearsal.server_status import Refusal, SeenDetector
@@ -31,19 +30,13 @@ from snews_drill.wire.dialects import decode_record, get_dialect
 
 _LOG = logging.getLogger("snews_drill.server")
 
-#: How far a sender's clock may be ahead of ours, ns.
-CLOCK_TOLERANCE_NS = 10 * NS_PER_SECOND
-
 #: How long the echo of the published client's connection test waits, ns. snews_pt 3.0.0 reads from the end of the topic, and
 #: its consumer finds that end about 0.1 s after the test was written (measured on loopback): a quicker echo lies before it
 #: and is never seen. The client looks after 8 s; the published server needs about 1 s.
 ECHO_DELAY_NS = 2 * NS_PER_SECOND
 
-#: Longest name and reason that are kept, characters.
-_MAX_NAME, _MAX_REASON = 200, 2000
-
-#: Times beyond these many ns from 1970 (1678 to 2262) do not fit the archive's 64-bit integers.
-_MAX_TIME_NS = 2**63 - 1
+#: Longest reason that is kept, characters.
+_MAX_REASON = 2000
 
 
 class _Verdict(NamedTuple):
@@ -242,9 +235,9 @@ class Intake:
                 kept,
                 outcome=verdict.outcome,
                 kind=verdict.kind,
-                detector=_bounded(verdict.detector),
-                message_key=_bounded(verdict.key),
-                reason=_readable(verdict.reason)[:_MAX_REASON],
+                detector=bounded(verdict.detector),
+                message_key=bounded(verdict.key),
+                reason=readable(verdict.reason)[:_MAX_REASON],
             )
         self._archive.add_record(kept)
         batch.counts[kept.outcome, kept.kind] += 1
@@ -265,34 +258,21 @@ class Intake:
         exercise = self.exercises[record.topic]
         if isinstance(value, Command):
             return self._obey(value, exercise, decoded.dialect_name, batch)
-        kind, detector, key = value.tier.value, value.detector_name, _key(value)
-        if self._is_repeated(value, record, _bounded(key)):
+        kind, detector, key = value.tier.value, value.detector_name, message_key(value)
+        if is_repeated(self._archive, value, record, bounded(key)):
             return _Verdict("repeated", kind, detector, key, "It was here before.")
         reason = self._not_joined(detector, exercise, decoded.dialect_name, batch)
-        reason = reason or _wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
+        reason = reason or wrong_time(value, record.timestamp_ms * 1_000_000, batch.received_ns)
         if reason:
             return _Verdict("refused", kind, detector, key, reason)
         if isinstance(value, CoincidenceTier) and exercise.is_late_copy(
-            value, key=_bounded(key), received_ns=batch.received_ns
+            value, key=bounded(key), received_ns=batch.received_ns
         ):
             outcome, reason = "repeated", "It was here before, sent again later than this."
         else:
             outcome = "accepted"
             self._heed(value, exercise, key, record, batch)
         return _Verdict(outcome, kind, detector, key, reason)
-
-    def _is_repeated(self, message: DetectorMessage, record: Record, key: str) -> bool:
-        """Tell whether a message is one that was taken before.
-
-        The very same bytes are a repetition. Who sends other bytes under the same identifier, which a given machine time
-        makes, says something new; but a retraction that was sent twice in a row must not take back a second observation.
-        """
-        kind, detector, topic = message.tier.value, message.detector_name, record.topic
-        if self._archive.is_known(topic, kind, detector, key, value=record.value):
-            return True
-        if not isinstance(message, Retraction):
-            return False
-        return self._archive.is_last_of(topic, kind, detector, key, since=Tier.COINCIDENCE.value)
 
     def _not_joined(self, detector: str, exercise: Exercise, dialect_name: str, batch: _Batch) -> str:
         """Return why a detector may not take part, "" if it may; it is told so once, for nothing else would."""
@@ -321,7 +301,7 @@ class Intake:
             # Heartbeats may share their identifier, see `_is_repeated`.
             self._archive.add_heartbeat(
                 name,
-                f"{_bounded(key)} {received_ns}",
+                f"{bounded(key)} {received_ns}",
                 is_on=message.is_on,
                 sent_time_ns=sent_ns,
                 received_ns=received_ns,
@@ -336,7 +316,7 @@ class Intake:
         elif isinstance(message, CoincidenceTier):
             alerts = exercise.observe(
                 message,
-                key=_bounded(key),
+                key=bounded(key),
                 received_ns=received_ns,
                 timestamp_ms=record.timestamp_ms,
                 false_alarm=false_alarm,
@@ -358,7 +338,7 @@ class Intake:
         if command.name is CommandName.NOT_JOINED:
             # Not answered: everybody would take the answer for the server's own word.
             return _Verdict("refused", kind, detector, key, "Only the server says that.")
-        if key and self._archive.is_known(None, kind, _bounded(detector), _bounded(key)):
+        if key and self._archive.is_known(None, kind, bounded(detector), bounded(key)):
             return _Verdict("repeated", kind, detector, key, "It was here before.")
         topic = exercise.topics.connection
         reply, later = self._desk.answer(command, exercise, now_ns=batch.received_ns)
@@ -379,12 +359,6 @@ class Intake:
         self._archive.queue(Outgoing(topic, "reply", "", payload.content, payload.content_format, now_ns))
 
 
-def _key(message: DetectorMessage) -> str:
-    """Return what identifies a message of a detector; a test and the real thing may share their id."""
-    key = message.uuid or message.id
-    return f"{key} (test)" if message.is_test and isinstance(message, Retraction) else key
-
-
 def _listens_late(command: Command, dialect_name: str) -> bool:
     """Tell whether a connection test is the published client's, which gives its tests a uuid; ours has none."""
     return command.name is CommandName.TEST_CONNECTION and dialect_name == "3" and bool(command.request_id)
@@ -395,29 +369,3 @@ def _false_alarm(batch: _Batch, coincident: int) -> str:
     oldest_ns = batch.received_ns - NS_PER_DAY
     on = sum(1 for seen in batch.seen.values() if seen.is_on and (seen.last_heartbeat_ns or 0) >= oldest_ns)
     return false_alarm_text(on, coincident)
-
-
-def _wrong_time(message: DetectorMessage, timestamp_ns: int, received_ns: int) -> str:
-    """Return what is wrong with a message's times, "" if nothing."""
-    for name in ("neutrino_time_ns", "sent_time_ns", "machine_time_ns"):
-        if abs(getattr(message, name, None) or 0) > _MAX_TIME_NS:
-            return f"{message.tier.value}.{name.removesuffix('_ns')}: lies outside the years 1678 to 2262."
-    # A record that waited for the server is judged by the time it was written, not by the time it is read.
-    written_ns = min(timestamp_ns, received_ns)
-    now_ns = written_ns if 0 < received_ns - written_ns < NS_PER_DAY else received_ns
-    problems = check_times(message, now_ns=now_ns, tolerance_ns=CLOCK_TOLERANCE_NS)
-    problems += check_sent_time(message, now_ns=now_ns)
-    return "; ".join(map(str, problems))
-
-
-def _readable(text: str) -> str:
-    # JSON can spell half a surrogate pair, which no file takes.
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _bounded(text: str) -> str:
-    """Return a name of bounded length that differs where the names differ."""
-    text = _readable(text)
-    if len(text) <= _MAX_NAME:
-        return text
-    return f"{text[: _MAX_NAME - 65]}~{hashlib.sha256(text.encode()).hexdigest()}"

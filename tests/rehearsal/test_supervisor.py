@@ -50,6 +50,14 @@ def reports(archive_dir: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in archive_dir.glob("server-*.json")]
 
 
+def takes(thief: socket.socket, port: int) -> bool:
+    try:
+        thief.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
 def answers(address: str) -> bool:
     try:
         socket.create_connection(("127.0.0.1", int(address.split(":")[1])), timeout=1).close()
@@ -224,7 +232,7 @@ def test_a_rehearsal_whose_supervisor_was_killed_comes_back_where_its_users_look
             wait_for(lambda pid=pid: is_gone(pid), f"the end of process {pid}")
         if is_taken:
             thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            thief.bind(("127.0.0.1", before.port))
+            wait_for(lambda: takes(thief, before.port), "the dead broker to let go of its port")
             thief.listen()
         with ensure_rehearsal(settings, server_command=()) as second:
             after = first.current_state()

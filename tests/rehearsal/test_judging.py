@@ -1,4 +1,4 @@
-"""What the drill server takes for a repetition, and what for something new."""
+"""What the drill server takes for a repetition, what for something new, and what comes too late."""
 
 from __future__ import annotations
 
