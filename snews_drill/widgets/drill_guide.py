@@ -85,7 +85,8 @@ class DrillGuide(Shown, Startable):
         self._play.on_click(lambda _: self._errand.run(self.play_others))
         buttons = ipywidgets.HBox([self._toggle, self._play], layout={"flex_flow": "row wrap"})
         self.widget = panel(
-            [ipywidgets.HTML(_STYLE), self._head, self._announced, self._list, buttons, self._said],
+            # The buttons stand above what grows, or they would move away under the hand that clicks.
+            [ipywidgets.HTML(_STYLE), self._head, self._announced, buttons, self._said, self._list],
             title="Your drill, step by step",
         )
         self._draw()

@@ -59,7 +59,7 @@ def test_a_drill_by_clicking(open_notebook: Callable[..., NotebookPage], theme: 
     steps = page.output(3).get_by_role("img", name="done")
     expect(steps).to_have_count(3)
     page.run_cell(4)
-    expect(steps).to_have_count(4)  # and the buttons below the list have moved
+    expect(steps).to_have_count(4)
     page.output(3).get_by_role("button", name="Play the others").click()
     expect(steps).to_have_count(5)
     for index, name in enumerate(("name", "connection", "heartbeats", "guide")):
