@@ -42,7 +42,7 @@ class AnnouncementListener(Background):
 
     def __init__(self, connection: Connection, *, firedrill_mode: bool = True) -> None:
         super().__init__()
-        self._connection = connection
+        self.connection = connection
         self._topic = connection.topics(firedrill_mode=firedrill_mode).connection
         self._kept: deque[Announcement] = deque(maxlen=_KEPT)
         self.problem = ""
@@ -55,7 +55,7 @@ class AnnouncementListener(Background):
     def start(self) -> None:
         """Begin, and return at once; harmless when it listens already."""
         with self._lifecycle:
-            if not self.is_running:
+            if not self._is_at_work:
                 self._stop = threading.Event()
                 self._launch(self._run, self._stop, name="announcements")
 
@@ -65,14 +65,14 @@ class AnnouncementListener(Background):
     def _run(self, stop: threading.Event) -> None:
         start: Start | None = None
         pause = _PAUSE_SEC
-        while not stop.is_set() and self._connection.is_open:
+        while not stop.is_set() and self.connection.is_open:
             reader: Reader | None = None
             try:
                 if start is None:
                     start = self._a_little_earlier(stop)
-                reader = self._connection.open_reader([self._topic], start=start, is_cancelled=stop.is_set)
+                reader = self.connection.open_reader([self._topic], start=start, is_cancelled=stop.is_set)
                 start, self.problem = reader.positions, ""
-                while not stop.is_set() and self._connection.is_open:
+                while not stop.is_set() and self.connection.is_open:
                     for record in reader.read(timeout=_SLICE_SEC):
                         self._take(record)
                         pause = _PAUSE_SEC
@@ -92,7 +92,7 @@ class AnnouncementListener(Background):
 
     def _a_little_earlier(self, stop: threading.Event) -> Start:
         """Return the place some records before the end of the topic."""
-        reader = self._connection.open_reader([self._topic], start="now", is_cancelled=stop.is_set)
+        reader = self.connection.open_reader([self._topic], start="now", is_cancelled=stop.is_set)
         try:
             return {place: max(offset - _RECENT_RECORDS, 0) for place, offset in reader.positions.items()}
         finally:
@@ -111,7 +111,7 @@ class AnnouncementListener(Background):
 
     def _own_name(self) -> str | None:
         try:
-            return self._connection.detector_name
+            return self.connection.detector_name
         except DrillError:
             return None
 

@@ -51,6 +51,11 @@ class Background(Startable):
         """Whether its thread is at work."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def _is_at_work(self) -> bool:
+        """Whether it need not be started: it runs, and was not asked to end."""
+        return self._thread is not None and self._thread.is_alive() and not self._stop.is_set()
+
     def stop(self, timeout: float = 2.0) -> None:
         """End within `timeout` seconds; harmless when it does not run. What it found out stays."""
         self._stop.set()

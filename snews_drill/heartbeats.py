@@ -26,6 +26,9 @@ DEFAULT_EVERY_SEC = 60.0
 #: Seconds to wait for the acknowledgement of one heartbeat; while it lasts, the next ones are missed.
 _PATIENCE_SEC = 10.0
 
+#: The longest time from one heartbeat to the next, seconds: a detector that is silent for a day counts as away.
+_LONGEST_SEC = 86_400
+
 
 def send_heartbeat(
     status: str = "ON",
@@ -90,7 +93,7 @@ class HeartbeatSender(Background):
     Raises
     ------
     SettingsError
-        If `every` is no positive number.
+        If `every` is no number between 0 and 86,400 (a day).
     InvalidMessage
         If the status is neither ON nor OFF.
 
@@ -109,18 +112,37 @@ class HeartbeatSender(Background):
         connection: Connection | None = None,
         firedrill_mode: bool = True,
     ) -> None:
-        if not is_number(every) or every <= 0:
-            raise SettingsError(
-                f"every={every!r:.40} is no time between heartbeats.",
-                next_step="Give seconds, more than 0: every=60.",
-            )
         super().__init__()
         self.detector_name = detector_name
-        self.every = float(every)
+        self._every = _checked_pace(every)
         self.firedrill_mode = firedrill_mode
         self._connection = connection
+        self._detector: Detector | None = None
+        self._used: Connection | None = None
         self._log = HeartbeatLog(_checked(status))
         self._wake = threading.Event()
+
+    @property
+    def connection(self) -> Connection | None:
+        """Where it sends while it does; before, the connection it was given."""
+        return self._used if self.is_running else self._connection
+
+    @property
+    def sends_as(self) -> str | None:
+        """The detector it sends for, since its last start; None before the first."""
+        return None if self._detector is None else self._detector.name
+
+    @property
+    def every(self) -> float:
+        """Seconds from one heartbeat to the next. A new value is counted from a heartbeat that is sent at once."""
+        return self._every
+
+    @every.setter
+    def every(self, value: float) -> None:
+        pace = _checked_pace(value)
+        if pace != self._every:
+            self._every = pace
+            self._wake.set()
 
     @property
     def status(self) -> str:
@@ -151,10 +173,11 @@ class HeartbeatSender(Background):
             If there is no connection, or it is not known which detector this is.
         """
         with self._lifecycle:
-            if self.is_running:
+            if self._is_at_work:
                 return
             connection = self._connection or current_connection()
             detector = _find(self.detector_name, connection)
+            self._used, self._detector = connection, detector
             self._stop, self._wake = threading.Event(), threading.Event()
             self._launch(self._run, connection, detector, self._stop, self._wake, name="heartbeats")
 
@@ -178,8 +201,10 @@ class HeartbeatSender(Background):
         self, connection: Connection, detector: Detector, stop: threading.Event, wake: threading.Event
     ) -> None:
         # Counted from the first one, so that the time each takes does not add up.
-        begun, number = time.monotonic(), 0
+        begun, number, every = time.monotonic(), 0, self._every
         while not stop.is_set():
+            if every != self._every:
+                begun, number, every = time.monotonic(), 0, self._every
             if not connection.is_open:
                 self._log.note_error("The connection was closed.")
                 return
@@ -187,13 +212,11 @@ class HeartbeatSender(Background):
             self._beat(connection, detector, stop)
             passed = time.monotonic() - begun
             # Those whose successor is due as well are missed; the newest that is due is sent late.
-            skipped = math.floor(passed / self.every) - number - 1
+            skipped = math.floor(passed / every) - number - 1
             if skipped > 0 and not stop.is_set():
-                self._log.note_missed(
-                    time.time_ns() - round((passed - (number + 1) * self.every) * 1e9), skipped
-                )
+                self._log.note_missed(time.time_ns() - round((passed - (number + 1) * every) * 1e9), skipped)
                 number += skipped
-            if not wake.wait(max(begun + (number + 1) * self.every - time.monotonic(), 0.0)):
+            if not wake.wait(max(begun + (number + 1) * every - time.monotonic(), 0.0)):
                 number += 1
 
     def _beat(self, connection: Connection, detector: Detector, stop: threading.Event) -> None:
@@ -221,6 +244,15 @@ class HeartbeatSender(Background):
 
 def _find(name: str, connection: Connection) -> Detector:
     return find_detector(get_name(connection.settings) if name == "TEST" else name)
+
+
+def _checked_pace(every: float) -> float:
+    if not is_number(every) or not 0 < every <= _LONGEST_SEC:
+        raise SettingsError(
+            f"every={every!r:.40} is no time between heartbeats.",
+            next_step=f"Give seconds, more than 0 and at most a day ({_LONGEST_SEC:,}): every=60.",
+        )
+    return float(every)
 
 
 def _checked(status: str) -> str:

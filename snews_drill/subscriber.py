@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from snews_drill.background import Startable
@@ -233,6 +234,13 @@ class Subscriber(Startable):
     def url(self) -> str:
         """What it listens to, `kafka://host:port/topic`; "" before it was started."""
         return self._url
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._is_error_told = True  # the error that is on its way matters more
+        super().__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
         state = self.state

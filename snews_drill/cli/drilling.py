@@ -10,7 +10,7 @@ from snews_drill.cli.options import (
     DetectorOption,
     FiredrillOption,
     JsonOption,
-    ProfileOption,
+    complete_profile,
     complete_scenario,
 )
 from snews_drill.cli.screen import Screen, command, connected
@@ -33,10 +33,21 @@ def register(app: typer.Typer) -> None:
     app.command("rehearse")(rehearse)
 
 
+_Place = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="PROFILE",
+        help="Where: rehearsal (this machine), whatever else is chosen, or a broker of your own: kafka://host:port.",
+        autocompletion=complete_profile,
+    ),
+]
+
+
 def rehearse(
     scenario: ScenarioArgument = "betelgeuse",
     detector: DetectorOption = None,
-    profile: ProfileOption = None,
+    profile: _Place = None,
     firedrill: FiredrillOption = True,
     is_json: JsonOption = False,
 ) -> None:

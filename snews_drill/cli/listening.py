@@ -124,8 +124,7 @@ class _Stream:
                 self._asked.wait(_SLICE_SEC)
             self._show_news(count)
             self._await_plugin()
-        if not self._asked.is_set():
-            self._conclude(count, timeout)
+        self._conclude(None if self._asked.is_set() else count, timeout)
 
     def _greet(self) -> None:
         words = f"You are subscribing to ALERT\nBroker:{self._subscriber.url}"

@@ -236,10 +236,10 @@ def _write_notice(alert: Alert | None, found: Localization, path: Path | None) -
         )
     from snews_drill.errors import UnwritableFile
     from snews_drill.gcn import alert_to_gcn
-    from snews_drill.messages.visible import visible_json
 
     try:
-        path.write_text(visible_json(alert_to_gcn(alert, found), longest=10_000_000) + "\n", encoding="utf-8")
+        # ASCII throughout: nothing in it steers a terminal, and nothing is cut off.
+        path.write_text(json.dumps(alert_to_gcn(alert, found), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise UnwritableFile(
             f"{path} cannot be written: {error.strerror or error}.",

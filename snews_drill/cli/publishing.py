@@ -225,6 +225,11 @@ def _send_on(screen: Screen, sender: HeartbeatSender, count: int | None) -> None
                 _tell_beat(screen, state, sender.missed)
             if asked.wait(0.05) or (count is not None and state.acknowledged >= count):
                 return
+            if not state.is_running:
+                raise TransportError(
+                    f"No more heartbeats are sent: {state.last_error or 'the sender ended'}.",
+                    next_step="Start it again.",
+                )
 
 
 def _tell_beat(screen: Screen, state: HeartbeatState, gaps: list[HeartbeatGap]) -> None:

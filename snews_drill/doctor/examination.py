@@ -63,7 +63,8 @@ def diagnose(
     """Look at everything that must work to take part, from Python to the drill server's answer.
 
     Nothing is written to the broker but one connection test, and that only with `echo`. A rehearsal is started if need be,
-    and ends again. No wait is longer than `timeout`, and what depends on something that failed is not waited for.
+    and ends again. No wait is longer than `timeout` (but a rehearsal has 5 s to start, and a broker of your own the usual
+    patience for the echo), and what depends on something that failed is not waited for.
 
     Parameters
     ----------

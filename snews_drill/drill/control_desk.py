@@ -50,6 +50,7 @@ class ControlDesk(Startable):
     def __init__(self, connection: Connection | None = None) -> None:
         self._given = connection
         self.monitor = DrillMonitor(connection)
+        self._watched = connection
         self.player: ScenarioPlayer | None = None
         self.cast: VirtualDetectors | None = None
         self._lock = threading.RLock()
@@ -91,6 +92,8 @@ class ControlDesk(Startable):
         if self.is_running:
             return
         connection = self.connection
+        if self._watched is not connection:  # what is seen and what is done are in one place
+            self.monitor, self._watched = DrillMonitor(connection), connection
         self.monitor.start()
         try:
             # The answer comes on the connection topic, where the monitor reads it.
@@ -132,7 +135,7 @@ class ControlDesk(Startable):
                     f"{self.player.scenario.name} is being played.", next_step="Stop it, or wait for its end."
                 )
             chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-            people = self.picture.people
+            people = self._people()
             detectors = [name for name in chosen.detectors if name not in people]
             if not detectors:
                 raise ScenarioError(
@@ -143,6 +146,12 @@ class ControlDesk(Startable):
             player.start()
             self.player = player
             return player
+
+    def _people(self) -> set[str]:
+        """Return the detectors that speak for themselves, as the topics and the virtual detectors saw it."""
+        taken = set(self.cast.taken) if self.cast is not None else set()
+        # Your own seat is no virtual detector's; the play speaks for it as long as you do not.
+        return set(self.picture.people) | taken - {self.connection.detector_name or ""}
 
     def pause(self) -> None:
         """Hold the play before its next message; harmless without one."""
@@ -173,7 +182,7 @@ class ControlDesk(Startable):
         """
         with self._lock:
             if self.cast is None or not self.cast.is_running:
-                self.cast = VirtualDetectors(self.connection, taken=self.picture.people)
+                self.cast = VirtualDetectors(self.connection, taken=self._people())
                 self.cast.start()
             else:
                 for name, one in self.cast.items():

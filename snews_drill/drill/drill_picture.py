@@ -69,7 +69,7 @@ class Participant:
 
     @property
     def is_virtual(self) -> bool:
-        """Whether the exercise spoke for it last."""
+        """Whether only the exercise spoke for it so far."""
         return self.played_by is not None
 
     @property
@@ -157,6 +157,7 @@ class PictureMaker:
     _alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=MAX_ALERTS))
     _timeline: deque[TimelineEntry] = field(default_factory=lambda: deque(maxlen=MAX_TIMELINE))
     _announcements: deque[Announcement] = field(default_factory=lambda: deque(maxlen=MAX_ANNOUNCEMENTS))
+    _people: set[str] = field(default_factory=set)
     _is_frozen: bool | None = None
     _unreadable: int = 0
 
@@ -176,11 +177,13 @@ class PictureMaker:
         """Take a detector's message; `heard_ns` is when, ns since 1970 (UTC)."""
         name, voice = message.detector_name, speaker(message)
         before = self._participant(name, heard_ns)
+        if voice is None:
+            self._people.add(name)
         sent_ns = message.sent_time_ns or message.machine_time_ns
         now = replace(
             before,
             last_heard_ns=heard_ns,
-            played_by=voice,
+            played_by=None if name in self._people else voice,
             latency_ms=None if sent_ns is None else (heard_ns - sent_ns) / 1e6,
         )
         if isinstance(message, Heartbeat):
@@ -213,8 +216,10 @@ class PictureMaker:
         name = reply.detector_name
         if reply.name is CommandName.TEST_CONNECTION and reply.status == "received" and is_registered(name):
             self._note(heard_ns, "connection test", name, "Connection test confirmed")
+            self._people.add(name)  # nobody else tests a connection
             self._participants[name] = replace(
                 self._participant(name, heard_ns),
+                played_by=None,
                 last_heard_ns=heard_ns,
                 tested_ns=heard_ns,
                 last_message="Connection test",

@@ -31,9 +31,10 @@ from snews_drill.drill.scenarios import PlayedEvent, Scenario, load_scenario, pl
 from snews_drill.errors import DrillError, NoAnswer, NotPermitted, ScenarioError, SettingsError
 from snews_drill.messages.alert import Alert
 from snews_drill.messages.announcement import Announcement, announcement_in
+from snews_drill.messages.checks import MAX_AGE_NS
 from snews_drill.messages.commands import Command, CommandName
 from snews_drill.messages.tiers import CoincidenceTier, Heartbeat, Retraction
-from snews_drill.messages.times import iso_micro
+from snews_drill.messages.times import NS_PER_SECOND, iso_micro
 from snews_drill.remote import display_heartbeats
 from snews_drill.subscriber import Subscriber
 from snews_drill.transport import Reader, Record
@@ -46,6 +47,9 @@ _SLICE_SEC = 0.2
 #: Seconds between two questions to the server, and to wait for an answer.
 _ASK_EVERY_SEC = 1.0
 _ASK_PATIENCE_SEC = 1.0
+
+#: A guide whose neutrino times are older than this is begun anew: an hour less than what a server takes, ns.
+_OLDEST_NS = MAX_AGE_NS - 3600 * NS_PER_SECOND
 
 #: The newest that are kept.
 _ANNOUNCEMENTS_KEPT = 50
@@ -109,6 +113,10 @@ class DrillWatch(Background):
             guide.observe(NameKnown(name), time.time_ns())
         return guide
 
+    def _is_stale(self) -> bool:
+        """Tell whether its neutrino times have become too old to be sent, or soon will."""
+        return time.time_ns() - self._guide.neutrino_time_ns > _OLDEST_NS
+
     @property
     def steps(self) -> tuple[GuideStep, ...]:
         """The steps as they are now."""
@@ -156,11 +164,12 @@ class DrillWatch(Background):
             If there is no connection, or the broker refuses.
         """
         with self._lifecycle:
-            if self.is_running:
+            if self._is_at_work:
                 return
             connection = self._given_connection or current_connection()
             with self._changed:
-                if connection is not self._connection:
+                if connection is not self._connection or self._is_stale():
+                    self._zero_ns = self.scenario.zero_ns(time.time_ns())
                     self._connection, self._guide = connection, self._make_guide(connection)
             self._stop = threading.Event()
             reader = connection.open_reader(_topics(connection), timeout=timeout)

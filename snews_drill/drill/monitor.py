@@ -89,7 +89,7 @@ class DrillMonitor(Background):
             If there is no connection, or the broker does not let it read any of the topics.
         """
         with self._lifecycle:
-            if self.is_running:
+            if self._is_at_work:
                 return
             connection = self._given or current_connection()
             if not connection.is_open:

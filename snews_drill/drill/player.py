@@ -117,6 +117,12 @@ class ScenarioPlayer(Background):
         self._error: DrillError | None = None
 
     @property
+    def detectors(self) -> tuple[str, ...]:
+        """The detectors it speaks for, in the scenario's order."""
+        chosen = self._detectors
+        return tuple(name for name in self.scenario.detectors if chosen is None or name in chosen)
+
+    @property
     def played(self) -> tuple[PlayedEvent, ...]:
         """What was sent so far."""
         return tuple(self._played)
@@ -167,10 +173,9 @@ class ScenarioPlayer(Background):
         with self._lifecycle:
             if self.is_running:
                 return
-            if self._thread is not None:
-                raise ScenarioError(
-                    f"{self.scenario.name} was played already.", next_step="Make another player."
-                )
+            if self._thread is not None or self._stop.is_set():
+                done = "was stopped before it began" if self._thread is None else "was played already"
+                raise ScenarioError(f"{self.scenario.name} {done}.", next_step="Make another player.")
             script = Script(self.scenario, self._connection, self._detectors, self._people, self._zero_ns)
             self._zero_ns = script.zero_ns
             self._clock.resume()

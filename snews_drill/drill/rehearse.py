@@ -81,9 +81,9 @@ def rehearse(
             next_step='Rehearse on this machine: connect("rehearsal").',
         )
     current = connection or open_connection()
-    name = _part(played, detector, current.settings if current is not None else None)
+    name, stays = _part(played, detector, current.settings if current is not None else None)
     with ExitStack() as stack:
-        run = _Rehearsal(played, name, connection, stack, on_step, on_alert, patience)
+        run = _Rehearsal(played, name, stays, connection, stack, on_step, on_alert, patience)
         try:
             with waiting(f"the rehearsal of {played.name}"):
                 run.play()
@@ -92,22 +92,23 @@ def rehearse(
         return run.report()
 
 
-def _part(scenario: Scenario, detector: str | None, settings: DrillSettings | None) -> str:
+def _part(scenario: Scenario, detector: str | None, settings: DrillSettings | None) -> tuple[str, str]:
+    """Return whose part is played, and who the user is if that one has none in the scenario; "" if it has."""
     if detector is not None:
         name = find_detector(detector).name
     else:
         try:
             name = get_name(settings)
         except NameNotSet:
-            name = DEFAULT_DETECTOR
+            return DEFAULT_DETECTOR if DEFAULT_DETECTOR in scenario.detectors else scenario.detectors[0], ""
         if name not in scenario.detectors:
-            name = scenario.detectors[0]
+            return scenario.detectors[0], name
     if name not in scenario.detectors:
         raise ScenarioError(
             f"{name} has no part in the scenario {scenario.name}.",
             next_step=f"Choose one of {', '.join(scenario.detectors)}.",
         )
-    return name
+    return name, ""
 
 
 class _Rehearsal:
@@ -117,6 +118,7 @@ class _Rehearsal:
         self,
         scenario: Scenario,
         name: str,
+        stays: str,
         connection: Connection | None,
         stack: ExitStack,
         on_step: Callable[[Step], None] | None,
@@ -125,6 +127,7 @@ class _Rehearsal:
     ) -> None:
         self._scenario = scenario
         self._name = name
+        self._stays = stays
         self._given = connection
         self._stack = stack
         self._on_step = on_step
@@ -178,6 +181,8 @@ class _Rehearsal:
         return f"{self._connection.profile.name} on {self._connection.broker}, dialect {self._connection.dialect.NAME}"
 
     def _set_name(self) -> str:
+        if self._stays:
+            return f"{self._stays} has no part in {self._scenario.name}: you play {self._name}, and stay {self._stays}"
         if self._connection.detector_name != self._name:
             set_name(self._name, settings=self._connection.settings, verbose=False)
         return f"You are {self._name}"

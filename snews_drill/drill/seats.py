@@ -10,7 +10,7 @@ from snews_drill.background import Background
 from snews_drill.connection import Connection
 from snews_drill.detectors import find_detector
 from snews_drill.drill.marks import speaker
-from snews_drill.errors import DrillError, InvalidMessage, NotPermitted, TransportError
+from snews_drill.errors import DrillError, InvalidMessage, NotPermitted
 from snews_drill.messages.commands import CommandName
 from snews_drill.messages.tiers import DetectorMessage
 from snews_drill.profiles import LIVE_BROKER, PROFILES, Profile
@@ -94,7 +94,7 @@ class SeatWatch(Background):
             If the observation topic cannot be read.
         """
         with self._lifecycle:
-            if not self.is_running:
+            if not self._is_at_work:
                 self._stop = threading.Event()
                 self._launch(self._run, self._open(timeout), self._stop, name="seat watch")
 
@@ -133,8 +133,13 @@ class SeatWatch(Background):
                         reader = self._open(5.0)
                         self._on_loss("")
                     self._take(reader.read(timeout=_READ_SEC))
-                except TransportError as error:
-                    self._on_loss(f"Nobody can see who speaks: {error.reason}")
+                except Exception as error:  # noqa: BLE001 - while nobody watches, nobody may speak for people
+                    reason = (
+                        error.reason
+                        if isinstance(error, DrillError)
+                        else f"{type(error).__name__}: {error}"[:300]
+                    )
+                    self._on_loss(f"Nobody can see who speaks: {reason}")
                     if reader is not None:
                         reader.close()
                     reader = None

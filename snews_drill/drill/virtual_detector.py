@@ -93,7 +93,7 @@ class VirtualDetector(Background):
     @property
     def is_running(self) -> bool:
         """Whether it may still say something."""
-        return super().is_running and not self._stop.is_set()
+        return self._is_at_work
 
     @property
     def row(self) -> VirtualDetectorRow:

@@ -49,7 +49,7 @@ class MailRoom(Background):
     def start(self) -> None:
         """Begin; harmless when it runs."""
         with self._lifecycle:
-            if self._stop.is_set() or not self.is_running:
+            if not self._is_at_work:
                 self._stop = threading.Event()
                 self._launch(self._work, self._stop, name="mail")
 

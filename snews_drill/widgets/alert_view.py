@@ -17,7 +17,7 @@ from snews_drill.inbox import ReceivedAlert
 from snews_drill.messages.visible import visible
 from snews_drill.widgets.alert_grid import AlertGrid
 from snews_drill.widgets.alert_rows import alert_details, alert_to_row, counters_text, state_text
-from snews_drill.widgets.look import escaped, note, panel, pill
+from snews_drill.widgets.look import close_all, escaped, note, panel, pill
 from snews_drill.widgets.refresh import Refresher
 from snews_drill.widgets.shown import announced_html
 
@@ -94,6 +94,9 @@ class AlertView:
     def _listen(self) -> None:
         """Listen for announcements as long as the subscriber does for alerts."""
         connection = self._subscriber.connection
+        if self._announcements is not None and self._announcements.connection is not connection:
+            self._announcements.stop()
+            self._announcements = None
         if self._announcements is None and connection is not None:
             self._announcements = AnnouncementListener(
                 connection, firedrill_mode=self._subscriber.firedrill_mode
@@ -119,8 +122,7 @@ class AlertView:
         if self._announcements is not None:
             self._announcements.stop()
         self._refresher.stop()
-        for widget in (self.box, *self.box.children):
-            widget.close()
+        close_all(self.box)
 
     @property
     def is_drawing(self) -> bool:

@@ -55,9 +55,9 @@ class ControlCalls:
         name, speed = self._fields.scenario.value, self._fields.speed.value
         player = self._desk.play(name, speed=speed)
         more = ""
-        people = [one for one in player.scenario.detectors if one in self._desk.picture.people]
+        kept = [one for one in player.scenario.detectors if one in player.detectors]
+        people = [one for one in player.scenario.detectors if one not in kept]
         if people:
-            kept = [one for one in player.scenario.detectors if one not in people]
             more = f", detectors={kept!r}"
         code = (
             "from snews_drill import current_connection\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import ipywidgets
 
@@ -32,6 +34,10 @@ _WITHOUT_RIGHTS = (
     "Without rights: announce, freeze, open and reset will be refused. Put the instructor's token into "
     "SNEWS_DRILL_ADMIN_TOKEN, restart the kernel and connect again."
 )
+
+
+#: Buttons that hold or end something.
+_URGENT = frozenset({"pause", "stop_playing"})
 
 
 class ControlRoom(Shown, Startable):
@@ -72,13 +78,15 @@ class ControlRoom(Shown, Startable):
         self.controls = ControlButtons(self.press)
         self._calls = ControlCalls(self.desk, self.controls)
         self._errand = Errand("snews_drill control room errand", self._show_error)
+        # What ends or holds something waits for no reply that may not come.
+        self._urgent = Errand("snews_drill control room stop", self._show_error)
         self._refresher = Refresher(self._draw, every=_DRAW_EVERY_SEC, name="control room")
         self._drawn: DrillPicture | None = None
         self._head, self._roster, self._timeline, self._said, self._report = (
             ipywidgets.HTML(layout={"min_width": "0", "overflow": "visible"}) for _ in range(5)
         )
         self._toggle = ipywidgets.Button(layout={"width": "auto"})
-        self._toggle.on_click(lambda _: self._errand.run(self.stop if self.is_running else self.start))
+        self._toggle.on_click(lambda _: self._press_toggle())
         self.widget = self._laid_out()
         self._draw()
 
@@ -119,11 +127,12 @@ class ControlRoom(Shown, Startable):
     def stop(self, timeout: float = 5.0) -> None:
         """End everything that runs, within `timeout` seconds; what is on screen stays."""
         self._errand.join(timeout)
-        self.desk.stop(timeout)
-        self.alerts.stop()
-        self.sky.stop()
-        self._refresher.stop()
-        self._draw()
+        with ExitStack() as ending:  # whatever one of them raises, the others end
+            ending.callback(self._draw)
+            ending.callback(self._refresher.stop)
+            ending.callback(self.sky.stop)
+            ending.callback(self.alerts.stop)
+            ending.callback(self.desk.stop, timeout)
 
     def press(self, button: str) -> None:
         """Press a button by its name; it is done in the background, and what goes wrong is shown.
@@ -134,15 +143,30 @@ class ControlRoom(Shown, Startable):
             "play", "pause", "stop_playing", "fill_seats", "empty_seats", "toggle_one", "inject", "announce", "freeze",
             "unfreeze", "reset" or "report".
         """
-        self._errand.run(lambda: self._show(self._calls.do(button)))
+        errand = self._urgent if button in _URGENT else self._errand
+        self._run(errand, lambda: self._show(self._calls.do(button)))
 
     def join(self, timeout: float = 15.0) -> None:
         """Wait until what a button began is over, at most `timeout` seconds."""
         self._errand.join(timeout)
+        self._urgent.join(timeout)
 
     def __repr__(self) -> str:
         state, picture = "watching" if self.is_running else "not watching", self.picture
         return f"ControlRoom({state}: {len(picture.participants)} detectors, {len(picture.alerts)} alerts)"
+
+    def _press_toggle(self) -> None:
+        if self.is_running:
+            self._run(self._urgent, self.stop)
+        else:
+            self._run(self._errand, self.start)
+
+    def _run(self, errand: Errand, do: Callable[[], object]) -> None:
+        if not errand.run(do):
+            _set(
+                self._said,
+                note("warning", "Not done: what was asked before is not over yet. Press again when it is."),
+            )
 
     def _laid_out(self) -> ipywidgets.VBox:
         styles = ipywidgets.HTML(control_roster.STYLE + control_timeline.STYLE + control_buttons.STYLE)

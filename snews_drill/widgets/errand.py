@@ -33,13 +33,14 @@ class Errand:
         """Whether it is on its way."""
         return self._thread is not None and self._thread.is_alive()
 
-    def run(self, do: Callable[[], object]) -> None:
-        """Do something, and return at once."""
+    def run(self, do: Callable[[], object]) -> bool:
+        """Do something, and return at once; return False, and do nothing, if the last one is not done yet."""
         with self._lock:
             if self.is_running:
-                return
+                return False
             self._thread = threading.Thread(target=self._do, args=(do,), name=self._name, daemon=True)
             self._thread.start()
+            return True
 
     def join(self, timeout: float = 15.0) -> None:
         """Wait until it is done, at most `timeout` seconds."""

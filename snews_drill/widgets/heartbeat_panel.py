@@ -162,8 +162,7 @@ class HeartbeatPanel(Shown, Startable):
         except DrillError as error:
             self._show_error(error)
             raise
-        connection = self._connection or open_connection()
-        take_over(("heartbeats", self._name, id(connection)), self)
+        take_over(("heartbeats", self.sender.sends_as, id(self.sender.connection)), self)
         self._refresher.start()
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -183,6 +182,8 @@ class HeartbeatPanel(Shown, Startable):
 
     @property
     def _name(self) -> str | None:
+        if self.is_running:
+            return self.sender.sends_as  # whoever the user is by now
         if self.sender.detector_name != "TEST":
             return self.sender.detector_name
         try:
@@ -238,7 +239,7 @@ class HeartbeatPanel(Shown, Startable):
 
     def _who_html(self) -> str:
         who = f"<b>{escaped(self._name or 'no detector yet: set_name()')}</b>"
-        return f"{who} {place_html(self._connection or open_connection())}"
+        return f"{who} {place_html(self.sender.connection or open_connection())}"
 
 
 def _end(samples: deque[tuple[int, float]]) -> int:

@@ -5,10 +5,13 @@ Nothing heavy is imported here: small functions are registered that load the wid
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from snews_drill.errors import DrillError
 
 if TYPE_CHECKING:
     from snews_drill.subscriber import Subscriber
@@ -68,7 +71,8 @@ def replace_earlier(subscriber: Subscriber) -> None:
     Does nothing outside a cell: what a button starts belongs to no run.
     """
     for before in _replaced(subscriber):
-        before.stop()
+        with contextlib.suppress(DrillError):  # what ended the earlier one is no fault of this one
+            before.stop()
 
 
 def show_wait(what: str, timeout: float | None) -> Callable[[], None]:

@@ -79,6 +79,17 @@ def panel(children: Sequence[ipywidgets.Widget], *, title: str = "") -> ipywidge
     return box
 
 
+def close_all(widget: ipywidgets.Widget) -> None:
+    """Close a widget with everything in it, layouts and styles too, so that nothing of it stays in the kernel."""
+    for part in (
+        *getattr(widget, "children", ()),
+        *(getattr(widget, name, None) for name in ("layout", "style")),
+    ):
+        if isinstance(part, ipywidgets.Widget):
+            close_all(part)
+    widget.close()
+
+
 def button(text: str, tooltip: str, on_click: Callable[[], None], *, style: str = "") -> ipywidgets.Button:
     """Return a button that is as wide as its text needs, and calls a function.
 

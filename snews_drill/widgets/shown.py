@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Hashable, Sequence
@@ -81,4 +82,5 @@ def take_over(key: Hashable, panel: _Stoppable) -> None:
         before = _running.get(key)
         _running[key] = panel
     if before is not None and before is not panel:
-        before.stop()
+        with contextlib.suppress(DrillError):  # what ended the earlier one is no fault of this one
+            before.stop()

@@ -67,7 +67,12 @@ def _subtitle(report: AfterActionReport) -> str:
 
 def _tiles(report: AfterActionReport) -> str:
     heard = sum(row.was_heard for row in report.detectors)
-    silent = len(report.detectors) - heard
+    scenario = report.scenario.scenario
+    silent = (
+        sum(not row.was_heard and row.detector in scenario.detectors for row in report.detectors)
+        if scenario
+        else 0
+    )
     largest = max((len(alert.detector_names) for alert in report.alerts), default=0)
     latency = report.alert_latency_ms
     wrong = sum(problem.count for problem in report.problems)
