@@ -21,7 +21,7 @@ class Counter(Background):
 
     def start(self) -> None:
         with self._lifecycle:
-            if not self.is_running:
+            if not self._is_at_work:
                 self._stop = threading.Event()
                 self._launch(self._run, self._stop, name="counter")
 
@@ -90,3 +90,15 @@ def test_its_thread_is_named_and_keeps_no_interpreter_alive() -> None:
 )
 def test_what_runs_for_the_user_can_stand_in_a_with_block(kind: str) -> None:
     assert issubclass(locate(kind), Startable)  # type: ignore[arg-type]
+
+
+def test_a_stop_that_did_not_wait_is_no_reason_not_to_start() -> None:
+    """The run before is about to end; it has a stop event of its own."""
+    counter = Counter()
+    counter.start()
+    wait_for(lambda: counter.begun, "the run")
+    counter.stop(timeout=0)
+    counter.start()
+    wait_for(lambda: len(counter.begun) == 2, "the second run")
+    assert counter.is_running
+    counter.stop()

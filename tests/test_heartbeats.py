@@ -196,3 +196,31 @@ def test_a_closed_connection_ends_it(stage: Stage) -> None:
         stage.connection.close()
         wait_for(lambda: not sender.is_running, "the end of the thread")
         assert "closed" in sender.state.last_error
+
+
+@pytest.mark.parametrize("every", [0, -1, 1e10, float("nan"), "60", True])
+def test_an_impossible_pace_is_refused_also_later(stage: Stage, every: object) -> None:
+    with pytest.raises(SettingsError, match="at most a day"):
+        HeartbeatSender(every=every, connection=stage.connection)  # type: ignore[arg-type]
+    sender = HeartbeatSender(connection=stage.connection)
+    with pytest.raises(SettingsError, match="at most a day"):
+        sender.every = every  # type: ignore[assignment]
+
+
+def test_a_new_pace_is_counted_from_its_beginning(stage: Stage) -> None:
+    """Nothing is missed that was never due."""
+    with HeartbeatSender(every=3600, connection=stage.connection) as sender:
+        wait_for(lambda: sender.state.acknowledged == 1, "the first")
+        begun = time.monotonic()
+        wait_for(lambda: time.monotonic() - begun > 0.5, "half a second to pass")
+        sender.every = 0.1
+        wait_for(lambda: sender.state.acknowledged >= 4, "some more")
+        assert sender.state.missed <= 1  # a busy machine may leave one out, not the five of the time before
+
+
+def test_it_says_where_and_for_whom_it_sends(stage: Stage, settings: DrillSettings) -> None:
+    sender = HeartbeatSender("sk", every=3600)
+    assert (sender.connection, sender.sends_as) == (None, None)
+    sender = HeartbeatSender("sk", every=3600, connection=stage.connection)
+    with sender:
+        assert (sender.connection, sender.sends_as) == (stage.connection, "Super-K")

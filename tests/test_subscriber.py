@@ -21,7 +21,14 @@ from broker_stand import Stand, environment_for
 from waiting import AT_ONCE_SEC, wait_for
 
 import snews_drill.subscriber
-from snews_drill.errors import NoAnswer, PluginError, SettingsError, TransportError, UnknownTopic
+from snews_drill.errors import (
+    NoAnswer,
+    NotPermitted,
+    PluginError,
+    SettingsError,
+    TransportError,
+    UnknownTopic,
+)
 from snews_drill.inbox import Phase, SubscriberState
 from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.rehearsal.launcher import ensure_rehearsal
@@ -533,3 +540,17 @@ def test_a_broker_that_needs_more_time_for_a_fetch_gets_it(
         assert [alert.id for alert in subscriber.wait_for(20, timeout=30)] == [alert.id for alert in alerts]
         stage.publish(make_alert())
         assert len(subscriber.wait_for(21, timeout=30)) == 21
+
+
+def test_the_users_own_error_is_the_one_that_leaves_the_with_block(stage: Stage) -> None:
+    """Although the subscriber failed meanwhile, which nobody was told yet."""
+    subscriber = Subscriber(connection=stage.connection)
+
+    def use() -> None:
+        with subscriber:
+            failure = NotPermitted("You may not read it.", next_step="Ask for it.")
+            subscriber._inbox.enter(Phase.FAILED, error=failure)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        use()

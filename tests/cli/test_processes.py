@@ -63,6 +63,22 @@ def test_subscribe_shows_an_alert_to_people_and_ends_well_by_ctrl_c(
     assert _interrupt(listening)[0] == 0
 
 
+def test_failures_are_told_after_ctrl_c_too(
+    start: Start, snews_drill: Callable[..., object], message_file: Callable[..., str], tmp_path: Path
+) -> None:
+    """It is the usual end of a subscriber without a count."""
+    (tmp_path / "plugin.py").write_text("raise SystemExit('no')")
+    listening = start("subscribe", "-n", "5", "--timeout", "60", "-p", "plugin.py")
+    _line(listening, "Broker:", "stdout")
+    assert (
+        snews_drill("publish", message_file("a.json"), message_file("b.json", detector_name="SK")).code == 0
+    )
+    _line(listening, "The plug-in failed for")
+    code, _, err = _interrupt(listening)
+    assert code == 1
+    assert "The plug-in failed for 1 alert." in err
+
+
 def test_plugin_that_fails_is_a_failure(
     start: Start, snews_drill: Callable[..., object], message_file: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -105,3 +105,15 @@ def test_the_picture_is_bounded() -> None:
     assert picture.timeline[-2].kind == "observation"
     assert picture.unreadable == 10
     assert len(picture.participants[0].beats_ns) == MAX_BEATS
+
+
+def test_a_seat_stays_a_persons_whoever_speaks_for_it_later() -> None:
+    """An observation that the instructor sends in its name, or a virtual detector; a connection test tells a person too."""
+    maker = PictureMaker()
+    maker.take_message(message(heartbeat("LVD")), NOW)
+    maker.take_message(message(observation("LVD"), **{PLAYED_BY: "control room"}), NOW)
+    maker.take_message(message(heartbeat("JUNO"), **{PLAYED_BY: VIRTUAL_DETECTOR}), NOW)
+    assert maker.picture().people == ("LVD",)
+    maker.take_reply(reply(CommandName.TEST_CONNECTION, "received"), NOW)
+    maker.take_message(message(heartbeat("JUNO"), **{PLAYED_BY: VIRTUAL_DETECTOR}), NOW)
+    assert maker.picture().people == ("JUNO", "LVD")

@@ -218,3 +218,20 @@ def test_wrong_arguments_are_refused(broker: EmbeddedBroker, settings: DrillSett
         pytest.raises(ScenarioError, match="no other"),
     ):
         DrillWatch(str(alone), detector="JUNO", connection=stage.connection).play_others()
+
+
+def test_a_guide_that_was_left_open_for_days_begins_anew(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neutrino times would be refused as too old."""
+    now_ns = time.time_ns()
+    with monkeypatch.context() as patch:
+        patch.setattr("snews_drill.drill.evidence.time.time_ns", lambda: now_ns - 3 * 86_400 * 10**9)
+        watch = DrillWatch(detector="JUNO", connection=connection)
+    old = watch.neutrino_time
+    with watch:
+        assert watch.neutrino_time > old
+        publish(connection, detector_name="JUNO", neutrino_time=watch.neutrino_time, p_val=0.05)
+        watch.wait_for("observation")
+        watch.play_others()
+        watch.wait_for("alert")

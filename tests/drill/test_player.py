@@ -212,3 +212,9 @@ def test_stop_during_an_outage_does_not_wait_for_the_broker(stand: Stand, settin
         player.stop()
         assert not player.is_running
         assert time.monotonic() - began < AT_ONCE_SEC
+
+
+def test_one_that_was_stopped_before_it_began_does_not_begin(player: ScenarioPlayer) -> None:
+    player.stop()
+    with pytest.raises(ScenarioError, match="stopped before it began"):
+        player.start()

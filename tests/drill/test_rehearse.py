@@ -19,7 +19,7 @@ from snews_drill.drill.report import Step
 from snews_drill.drill.scenarios import list_scenarios, load_scenario, play
 from snews_drill.errors import NotPermitted, ScenarioError, UnknownDetector
 from snews_drill.messages.alert import Alert
-from snews_drill.names import get_name
+from snews_drill.names import get_name, set_name
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.launcher import ensure_rehearsal
 from snews_drill.rehearsal.server import DrillServer
@@ -226,3 +226,16 @@ def test_broker_that_is_gone_in_the_middle_fails_that_step(
         report = rehearse("exact-10s", connection=connection, on_step=kill_before_observations, patience=1)
         assert (report.steps[-1].name, report.steps[-1].ok) == ("observations", False)
         assert "not acknowledged" in report.steps[-1].detail
+
+
+@pytest.mark.parametrize("given", [None, "LVD"])
+def test_who_has_no_part_stays_who_he_is(given: str | None) -> None:
+    """Another one's part is played then, and not remembered; a detector that is named is."""
+    set_name("HALO", verbose=False)
+    report = rehearse("false-alarm", given)
+    assert report, report.steps
+    assert get_name() == (given or "HALO")
+    detail = report.steps[1].detail
+    assert detail == (
+        "You are LVD" if given else "HALO has no part in false-alarm: you play XENONnT, and stay HALO"
+    )

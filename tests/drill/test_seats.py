@@ -159,3 +159,19 @@ def test_it_goes_on_after_an_outage(stand: Stand, settings: DrillSettings) -> No
                 return "LVD" in heard.people
 
             wait_for(second_is_seen, "the second person", timeout=30)
+
+
+def test_a_fault_while_watching_is_told_and_the_watch_goes_on(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may go on to speak for people while nobody watches."""
+    heard = Heard()
+    with SeatWatch(connection, heard.person, heard.losses.append) as watch:
+        with monkeypatch.context() as patch:
+            patch.setattr("snews_drill.drill.seats._person_in", lambda _: 1 / 0)
+            write(connection, connection.topics().observations, heartbeat("JUNO"))
+            wait_for(lambda: any("ZeroDivisionError" in text for text in heard.losses), "the loss to be told")
+        wait_for(lambda: heard.losses[-1] == "", "it to be back")
+        assert watch.is_running
+        write(connection, connection.topics().observations, heartbeat("LVD"))
+        wait_for(lambda: "LVD" in heard.people, "a person")

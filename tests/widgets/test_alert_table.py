@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import re
 import threading
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -422,3 +424,24 @@ def test_an_unknown_kind_and_a_missing_folder_are_refused(tmp_path: Path) -> Non
         save_alerts([], "xlsx", tmp_path)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="cannot be written"):
         save_alerts([], "csv", tmp_path / "missing")
+
+
+def test_a_closed_table_leaves_nothing_in_the_kernel(stage: Stage) -> None:
+    """No widget, no layout, no style; and the subscriber can go."""
+    before = set(_instances())
+    table = AlertTable(Subscriber(connection=stage.connection))
+    gone = weakref.ref(table.subscriber)
+    with table:
+        stage.publish(make_alert())
+        table.subscriber.wait_for(1)
+    table.close()
+    assert set(_instances()) - before == set()
+    del table
+    gc.collect()
+    assert gone() is None
+
+
+def _instances() -> dict[str, object]:
+    from ipywidgets.widgets.widget import _instances as found
+
+    return found

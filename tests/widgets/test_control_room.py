@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,10 +12,12 @@ from pydantic import SecretStr
 from waiting import wait_for
 
 from snews_drill.connection import Connection
+from snews_drill.drill.control_desk import ControlDesk
 from snews_drill.drill.drill_picture import DrillPicture, Participant, PictureMaker, TimelineEntry
 from snews_drill.errors import DrillError
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.server import DrillServer
+from snews_drill.remote import test_connection
 from snews_drill.settings import DrillSettings
 from snews_drill.widgets.control_room import ControlRoom
 from snews_drill.widgets.control_roster import roster_html, silence_sec
@@ -185,3 +188,51 @@ def test_the_timeline_tells_a_row_for_each_detector() -> None:
     assert html.count('class="sd-tl-name">') == 3  # and one for the alerts
     assert html.count("●") == 3  # two marks and the key
     assert "Timeline of 2 detectors and 0 alerts" in html
+
+
+def test_a_button_that_cannot_be_heeded_says_so_and_a_play_is_held_all_the_same(
+    instructor: Connection,
+) -> None:
+    """While another one waits, such as for a server that does not answer."""
+    with ControlRoom(instructor) as room:
+        room.controls.scenario.value = "noise-with-retraction"
+        pressed(room, "play")
+        go_on = threading.Event()
+        assert room._errand.run(lambda: go_on.wait(30))
+        room.press("announce")
+        assert "Not done" in room.message
+        room.press("pause")
+        wait_for(lambda: room.desk.player is not None and room.desk.player.is_paused, "the play to be held")
+        room.press("stop_playing")
+        wait_for(lambda: room.desk.player is not None and not room.desk.player.is_running, "its end")
+        go_on.set()
+
+
+def test_a_seat_that_a_virtual_detector_gave_up_is_left_alone_by_the_play(instructor: Connection) -> None:
+    """Although the person has only tested the connection, and the control room spoke for another person."""
+    with ControlRoom(instructor) as room:
+        pressed(room, "fill_seats")
+        cast = room.desk.cast
+        assert cast is not None
+        send_observations(instructor, heartbeat("JUNO"))
+        test_connection("KamLAND", connection=instructor, verbose=False)
+        wait_for(lambda: set(cast.taken) >= {"JUNO", "KamLAND"}, "both seats to be given up")
+        room.desk.inject("JUNO")
+        player = room.desk.play("betelgeuse", speed=100)
+        assert not {"JUNO", "KamLAND"} & set(player.detectors)
+
+
+def test_what_is_seen_and_what_is_done_are_on_one_broker(
+    instructor: Connection, broker: Stand, settings: DrillSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when another connection became the current one before the start."""
+    with open_connection_on(broker, settings) as other:
+        current = [instructor]
+        for module in ("control_desk", "monitor"):
+            monkeypatch.setattr(f"snews_drill.drill.{module}.current_connection", lambda: current[0])
+        desk = ControlDesk()
+        assert desk.connection is instructor
+        current[0] = other
+        with desk:
+            send_observations(instructor, heartbeat("JUNO"))
+            desk.monitor.wait_for(lambda picture: picture.participant("JUNO") is not None)

@@ -15,11 +15,13 @@ from alert_samples import open_stage
 import snews_drill.names
 import snews_drill.subscriber
 import snews_drill.waiting
+from snews_drill.errors import NotPermitted
 from snews_drill.rehearsal.broker import EmbeddedBroker
 from snews_drill.settings import DrillSettings
 from snews_drill.subscriber import Subscriber
 from snews_drill.widgets import hooks
 from snews_drill.widgets.alert_table import AlertTable
+from snews_drill.widgets.shown import take_over
 
 
 class Kernel:
@@ -195,3 +197,13 @@ def test_registering_is_cheap() -> None:
         for line in ("pass", "import ipykernel")
     ]
     assert said == ["[]\n", "['snews_drill.widgets.hooks']\n"]
+
+
+def test_what_ended_an_earlier_panel_does_not_stop_the_new_one() -> None:
+    class Failed:
+        def stop(self) -> None:
+            raise NotPermitted("You may not.", next_step="Ask.")
+
+    first, second = Failed(), Failed()
+    take_over("a key of this test", first)
+    take_over("a key of this test", second)

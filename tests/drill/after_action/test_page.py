@@ -131,3 +131,15 @@ def test_numbers_and_times() -> None:
     assert clock(None) == short_clock(None) == ""
     assert moment(1_773_500_000_123_456_789) == "2026-03-14 14:53:20.123"
     assert (clock(1_773_500_000 * 10**9), short_clock(1_773_500_000 * 10**9)) == ("14:53:20.000", "14:53:20")
+
+
+def test_only_detectors_of_the_scenario_are_called_silent(
+    tell: Callable[..., AfterActionReport], message: Callable[..., bytes]
+) -> None:
+    """A stranger who was refused is no silent part of it, and without a scenario nobody is."""
+    stranger = message(Tier.COINCIDENCE, "HALO", 2.0, neutrino_time="2036-03-14T15:00:05")
+    spoken = message(Tier.HEARTBEAT, "LVD", 1.0, detector_status="ON")
+    sent = ((1.0, spoken, 1.0), (2.0, stranger, 1.0))
+    assert "silent" not in check_harmless(report_page(tell(*sent))).text.split("Detectors")[0]
+    shown = check_harmless(report_page(tell(*sent, scenario="false-alarm"))).text
+    assert "1 of the scenario silent" in shown
