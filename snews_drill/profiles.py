@@ -168,7 +168,9 @@ def get_profile(name: str, *, topics_prefix: str | None = None, topics: str | Pa
     if name not in PROFILES:
         raise SettingsError(
             f"There is no profile {name!r:.80}.",
-            next_step=f"Use one of {', '.join(PROFILES)}, or a broker such as kafka://host:9092.",
+            next_step=f"For that broker: kafka://{name}"
+            if re.fullmatch(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}", name)
+            else f"Use one of {', '.join(PROFILES)}, or a broker such as kafka://host:9092.",
         )
     if topics_prefix or topics:
         raise SettingsError(

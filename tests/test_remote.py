@@ -256,4 +256,4 @@ def test_commands_work_in_dialect_3(
         send_observations(connection, heartbeat("LVD"), observation("LVD"))
         wait_for(lambda: server.status.counts.get("CoincidenceTier"), "the observation")
         assert list(display_heartbeats(connection=connection, verbose=False)["detector_name"]) == ["LVD"]
-        assert reset_cache(connection=connection, verbose=False).answer == "1 observations dropped."
+        assert reset_cache(connection=connection, verbose=False).answer == "1 observation dropped."

@@ -116,7 +116,10 @@ def _check_group(name: str, profile: Profile) -> None:
 def _with_token(settings: DrillSettings, path: Path | None) -> DrillSettings:
     if path is None:
         return settings
-    content = read_private_file(path)
+    try:
+        content = read_private_file(path)
+    except SettingsError as error:
+        raise SettingsError(error.reason, next_step=f"Make it yours alone: chmod 600 {path}") from error
     token = (content or b"").decode("utf-8", "replace").strip()
     if not token:
         raise UnreadableFile(

@@ -52,7 +52,8 @@ def _head(shown: Shown, now_ns: int) -> Panel:
         first,
         Text(f"serving {visible(shown.where)}"),
         Text(
-            f"archive {visible(shown.archive)}; since {ago(status.started_ns or now_ns, now_ns)}", style="dim"
+            f"archive {visible(shown.archive)}; up for {ago(status.started_ns or now_ns, now_ns)}",
+            style="dim",
         ),
         Text(counts or "nothing came yet"),
     ]

@@ -47,6 +47,9 @@ def watch(
         ):
             deadline = None if timeout is None else time.monotonic() + timeout
             show = _on_screen if screen.is_terminal else _in_lines
+            if not screen.is_terminal:
+                topic = connection.topics(firedrill_mode=firedrill).observations
+                screen.note(f"Watching {connection.url(topic)}. Ctrl-C ends it.")
             show(screen, monitor, lambda seconds: _wait(asked, seconds, deadline))
 
 

@@ -63,6 +63,7 @@ class DrillMonitor(Background):
         self._given = connection
         self._firedrill_mode = firedrill_mode
         self._start: Start = start
+        self._started_ns = 0
         self._maker = PictureMaker()
         self._changed = threading.Condition()
         self._picture = DrillPicture()
@@ -96,6 +97,7 @@ class DrillMonitor(Background):
                 raise TransportError("The connection was closed.", next_step="Connect again: connect()")
             self._stop = threading.Event()
             self._blind = {}
+            self._started_ns = time.time_ns()
             reader = self._open(connection, self._start, timeout)
             self._launch(self._run, connection, reader, self._stop, name="monitor")
 
@@ -217,7 +219,8 @@ class DrillMonitor(Background):
 
     def _look_at(self, record: Record, observations: str, alerts: str) -> None:
         now_ns, written_ns = time.time_ns(), record.timestamp_ms * 1_000_000
-        heard_ns = written_ns if 0 < written_ns < now_ns - _LATE_NS else now_ns
+        is_old = written_ns < max(now_ns - _LATE_NS, self._started_ns if self._start == "beginning" else 0)
+        heard_ns = written_ns if written_ns > 0 and is_old else now_ns
         try:
             if record.topic == alerts:
                 self._maker.take_alert(decode_alert(record.value), heard_ns)

@@ -86,7 +86,7 @@ class CommandDesk:
         """Do what is done at once; the reply of an announcement or a freeze is what everybody is told."""
         do = {
             CommandName.HARD_RESET: lambda: _reply(
-                command, "done", f"{exercise.reset()} observations dropped."
+                command, "done", f"{_counted(exercise.reset(), 'observation')} dropped."
             ),
             CommandName.DISPLAY_HEARTBEATS: lambda: self._show_heartbeats(command, now_ns),
             CommandName.DRILL_STATUS: lambda: self._tell_status(command, exercise),
@@ -156,7 +156,11 @@ class CommandDesk:
             )
             _LOG.info("heartbeats of %s: %d in 24 h, last %s", name, count, status)
         total = sum(row[1] for row in rows)
-        reply = _reply(command, "done", f"{total} heartbeats of {len(lines)} detectors in the last 24 hours.")
+        reply = _reply(
+            command,
+            "done",
+            f"{_counted(total, 'heartbeat')} of {_counted(len(lines), 'detector')} in the last 24 hours.",
+        )
         return (
             reply.model_copy(update={"meta": {**reply.meta, "heartbeats": lines}})
             if self.is_private
@@ -202,3 +206,7 @@ def _reply(command: Command, status: str, reason: str) -> Command:
     return command.model_copy(
         update={"status": status, "reason": reason[:1000], "proof": "", "email": "", "text": text}
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -94,6 +94,7 @@ class Supervisor:
         self._server_restarts, self._server_since = Restarts(), 0.0
         self._server_due: float | None = None
         self._last_user = 0.0
+        self._leases_seen = 0
         self._next_look = 0.0
         self._is_written = True
 
@@ -141,6 +142,7 @@ class Supervisor:
         # Whoever waits for the state counts as its first user, however soon it is killed after reading it.
         if is_in_use(self._plan.folders.users):
             self._last_user = now
+        self._leases_seen = self._leases_changed()
         self._start_server()
         state = RehearsalState(
             rehearsal_id=self._plan.archive_dir.name,
@@ -253,13 +255,21 @@ class Supervisor:
         self._mend_state()
         if self._server is not None:
             self._server.bound_log()
-        users = self._plan.folders.users
-        if is_in_use(users):
-            self._last_user = now
+        users, leases = self._plan.folders.users, self._leases_changed()
+        # A short command comes and goes between two looks; its lease has changed the folder.
+        if is_in_use(users) or leases != self._leases_seen:
+            self._last_user, self._leases_seen = now, leases
             return False
         if now - self._last_user < self._plan.grace:
             return False
         return self._close_the_door()
+
+    def _leases_changed(self) -> int:
+        """Return when a lease was last taken or given back, as the file system tells it."""
+        try:
+            return self._plan.folders.users.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _close_the_door(self) -> bool:
         """Withdraw the rehearsal if there is still no user; who comes now starts another one."""

@@ -120,8 +120,12 @@ def raise_undelivered(
         c for c, outcome in zip(contents, outcomes, strict=True) if isinstance(outcome, TransportError)
     ]
     raise DeliveryFailed(
-        f"{len(failures)} of {len(outcomes)} messages were not acknowledged. {failures[0].reason}",
+        f"{_how_many(len(failures), len(outcomes))} not acknowledged. {failures[0].reason}",
         next_step=f"{failures[0].next_step} The messages are still in `.messages`. {where}".rstrip(),
         undelivered=undelivered,
         kept=kept,
     ) from failures[0]
+
+
+def _how_many(failed: int, sent: int) -> str:
+    return "The message was" if sent == 1 else f"{failed} of {sent} messages were"

@@ -112,7 +112,7 @@ class ControlButtons:
                 ),
                 _group(
                     "One observation",
-                    _row(self.detector, self.seconds_ago, _word("s ago, p"), self.p_val),
+                    _row(self.detector, self.seconds_ago, _word("seconds ago, p-value"), self.p_val),
                     _row(*self._some("inject")),
                 ),
                 _group(

@@ -70,13 +70,20 @@ def roster_html(picture: DrillPicture, cast: Sequence[VirtualDetectorRow], now_n
     """
     rows = {row.detector: row for row in cast}
     heard = {one.detector for one in picture.participants}
-    empty = [detector.name for detector in roster() if detector.name not in heard]
+    empty = [
+        _seat(detector.name, rows.get(detector.name)) for detector in roster() if detector.name not in heard
+    ]
     seats = f'<div class="sd-seats sd-quiet">Empty seats: {escaped(", ".join(empty))}</div>' if empty else ""
     if not picture.participants:
         return f'<div class="sd-quiet">Nobody was heard yet.</div>{seats}'
     head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in _HEADS)
     body = "".join(_row(one, rows, now_ns) for one in picture.participants)
     return f'<div class="sd-roster"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{seats}'
+
+
+def _seat(name: str, row: VirtualDetectorRow | None) -> str:
+    """Return an empty seat, with the reason why no virtual detector has it."""
+    return f"{name} ({visible(row.reason, 120).rstrip('.')})" if row is not None and row.reason else name
 
 
 def _row(one: Participant, cast: Mapping[str, VirtualDetectorRow], now_ns: int) -> str:

@@ -152,7 +152,7 @@ def _key() -> str:
     )
     return (
         '<div class="sd-tl-key sd-quiet" aria-hidden="true">'
-        + "".join(
+        + " ".join(
             f'<span><span class="{kind}" style="margin-right:4px">{sign}</span>{word}</span>'
             for kind, sign, word in words
         )

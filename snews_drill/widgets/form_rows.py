@@ -51,7 +51,9 @@ class FieldRow:
         self._is_drawing = False
         self.input = self._make_input()
         self.input.observe(self._typed, names="value")
-        self.remark = ipywidgets.HTML(layout={"flex": "1 1 0", "min_width": "0", "margin": "2px 0 2px 12px"})
+        self.remark = ipywidgets.HTML(
+            layout={"flex": "1 1 200px", "min_width": "0", "margin": "2px 0 2px 12px"}
+        )
         self.now_button: ipywidgets.Button | None = None
         cells: list[ipywidgets.Widget] = [self.input]
         if field.kind == "time":
@@ -62,7 +64,9 @@ class FieldRow:
             )
             self.now_button.on_click(lambda _: on_text(field.name, "now"))
             cells.append(self.now_button)
-        self.widget = ipywidgets.HBox([*cells, self.remark], layout={"align_items": "flex-start"})
+        self.widget = ipywidgets.HBox(
+            [*cells, self.remark], layout={"align_items": "flex-start", "flex_flow": "row wrap"}
+        )
         self._help = f'<div class="sd-remark sd-quiet"><code>{field.name}</code> {escaped(field.help)}</div>'
 
     def _make_input(self) -> ipywidgets.Widget:
@@ -71,7 +75,7 @@ class FieldRow:
         common = {
             "description": self.field.label,
             "style": _LABELLED,
-            "layout": {"width": width},
+            "layout": {"width": width, "max_width": "100%"},
             "tooltip": self.field.help,
         }
         if self.field.kind == "choice":

@@ -138,7 +138,7 @@ def test_reset_leaves_the_other_topic_alone(broker: Stand, settings: DrillSettin
         assert reset_cache(connection=connection, verbose=False).answer == "0 observations dropped."
         assert (
             reset_cache(firedrill=False, connection=connection, verbose=False).answer
-            == "1 observations dropped."
+            == "1 observation dropped."
         )
 
 

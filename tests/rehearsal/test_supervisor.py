@@ -142,6 +142,18 @@ def test_a_first_user_thatis_gone_before_the_first_look_counts_as_one(settings):
         lease.release()
 
 
+def test_users_that_come_and_go_between_two_looks_keep_it_alive(settings):
+    """Short commands, one after the other: one rehearsal, until nobody came for the time of grace."""
+    plan = plan_of(settings, grace=0.6, patience=0.6)
+    with begun(plan) as supervisor:
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            take_lease(plan.folders.users).release()
+            assert not supervisor._is_abandoned()
+            time.sleep(0.02)
+        wait_for(supervisor._is_abandoned, "its end")
+
+
 def test_a_killed_broker_comes_back_on_its_port_as_a_new_instance_with_a_new_server(settings, stand_in):
     with ensure_rehearsal(settings, server_command=stand_in) as rehearsal:
         wait_for(lambda: reports(rehearsal.archive_dir), "the server")
