@@ -35,8 +35,12 @@ class _ExtraRow:
             layout={"width": "auto", "min_width": BUTTON_WIDTH, "margin": "2px 0 2px 4px"},
         )
         remove.on_click(lambda _: on_remove(place))
-        self.remark = ipywidgets.HTML(layout={"flex": "1 1 0", "min_width": "0", "margin": "2px 0 2px 12px"})
-        self.widget = ipywidgets.HBox([self.key, self.text, remove, self.remark])
+        self.remark = ipywidgets.HTML(
+            layout={"flex": "1 1 200px", "min_width": "0", "margin": "2px 0 2px 12px"}
+        )
+        self.widget = ipywidgets.HBox(
+            [self.key, self.text, remove, self.remark], layout={"flex_flow": "row wrap"}
+        )
         for box in (self.key, self.text):
             box.observe(self._typed, names="value")
 

@@ -43,10 +43,12 @@ class FilePanel:
         )
         self.replace_button.layout.display = "none"
         self.path.observe(lambda _: self._offer_replacing(is_offered=False), names="value")
-        self.outcome = ipywidgets.HTML(layout={"flex": "1 1 0", "min_width": "0", "margin": "2px 0 2px 12px"})
+        self.outcome = ipywidgets.HTML(
+            layout={"flex": "1 1 200px", "min_width": "0", "margin": "2px 0 2px 12px"}
+        )
         self.widget = ipywidgets.HBox(
             [self.path, self.load_button, self.save_button, self.replace_button, self.outcome],
-            layout={"align_items": "flex-start", "margin": "8px 0 0 0"},
+            layout={"align_items": "flex-start", "margin": "8px 0 0 0", "flex_flow": "row wrap"},
         )
         self.widget.add_class("sd-form")
 

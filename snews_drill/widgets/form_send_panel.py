@@ -54,7 +54,7 @@ class SendPanel:
         self.outcome = ipywidgets.HTML()
         buttons = ipywidgets.HBox(
             [self.send_button, self.again_button, self.clear_button, self.destination],
-            layout={"align_items": "center"},
+            layout={"align_items": "center", "flex_flow": "row wrap"},
         )
         self.widget = ipywidgets.VBox([buttons, self.question, self.outcome])
 

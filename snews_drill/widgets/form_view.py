@@ -58,7 +58,10 @@ class FormView:
         self.summary = ipywidgets.HTML()
         ticks = ipywidgets.HBox(
             list(self.flags.values()),
-            layout={"flex_flow": "row wrap", "margin": f"0 0 0 calc({LABEL_WIDTH} + 6px)"},
+            layout={
+                "flex_flow": "row wrap",
+                "margin": f"0 0 0 clamp(0px, calc(100% - 400px), calc({LABEL_WIDTH} + 6px))",
+            },
         )
         first, *rest = [group.widget for group in self.groups]
         self.widget = ipywidgets.VBox(

@@ -197,3 +197,17 @@ def test_markup_is_text(page: NotebookPage) -> None:
     assert form.locator("img").count() == 0
     assert "owned" not in page.page.title()
     close(page)
+
+
+@pytest.mark.parametrize("width", [1000, 740, 520])
+def test_it_can_be_used_in_a_narrow_window(page: NotebookPage, width: int) -> None:
+    """As wide as it is beside JupyterLab's file browser on a screen of 1280, 1024 and 800 pixels."""
+    form = form_of(page)
+    page.page.set_viewport_size({"width": width, "height": 900})
+    widths = form.locator(".sd-remark").evaluate_all(
+        "found => found.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().width)"
+    )
+    page.screenshot(f"message_form_{width}")
+    assert min(widths) >= 150, "the help is broken letter by letter"
+    assert form.evaluate(STICKS_OUT) == []
+    close(page)
