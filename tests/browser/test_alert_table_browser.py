@@ -217,6 +217,23 @@ def test_hostile_text_is_shown_as_text(open_notebook: Open) -> None:
     notebook.run_cell(3)
 
 
+@pytest.mark.parametrize("width", [1000, 740])
+def test_no_column_covers_another_in_a_narrow_window(open_notebook: Open, width: int) -> None:
+    """As beside JupyterLab's file browser: the table scrolls sideways then."""
+    notebook = open_table(open_notebook, CLOSE)
+    notebook.page.set_viewport_size({"width": width, "height": 900})
+    publish(notebook, f"publish({NINETEEN!r})")
+    wait_numbers(notebook, ["1"])
+    grid = notebook.output(1).locator(".sd-grid")
+    cut = grid.locator("thead button").evaluate_all(
+        "found => found.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
+    )
+    notebook.screenshot(f"alert_table_{width}")
+    assert cut == []
+    assert grid.locator("thead th").nth(3).evaluate("e => e.getBoundingClientRect().width") >= 80
+    notebook.run_cell(2)
+
+
 def test_two_views_of_one_subscriber(open_notebook: Open) -> None:
     """The cell run again and a second cell show the same alerts, each once; in the dark theme."""
     notebook = open_table(open_notebook, "AlertTable(subscriber)", CLOSE, theme="dark")
