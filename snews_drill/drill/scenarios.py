@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib import resources
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         return parse_scenario(packaged.read_text(encoding="utf-8"), name=text, file=packaged.name)
     path = Path(text)
     if path.suffix != ".toml":
+        near = difflib.get_close_matches(text[:64], _packaged_names(), n=2)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
         raise ScenarioError(
             f"There is no scenario {text!r:.100}.",
-            next_step=f"Use one of {', '.join(_packaged_names())}, or a .toml file.",
+            next_step=f"{hint}Use one of {', '.join(_packaged_names())}, or a .toml file.",
         )
     return parse_scenario(read_scenario_text(path), name=path.stem, file=str(path))
 
@@ -85,7 +88,8 @@ def read_scenario_text(path: Path) -> str:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")  # some editors begin a file with a mark
     except (OSError, ValueError) as error:
         raise ScenarioError(
-            f"{path} cannot be read: {error}.", next_step="Check the name and the folder."
+            f"{path} cannot be read: {(error.strerror if isinstance(error, OSError) else None) or error}.",
+            next_step="Check the name and the folder.",
         ) from error
 
 

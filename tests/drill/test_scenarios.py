@@ -234,3 +234,11 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
             load_scenario(tmp_path / f"{name}.toml")
         assert caught.value.next_step
     assert time.monotonic() - began < 5
+
+
+def test_a_slip_of_the_pen_is_helped(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("fals-alarm")
+    assert "Did you mean false-alarm?" in caught.value.next_step
+    with pytest.raises(ScenarioError, match=r"missing.toml cannot be read: No such file or directory\."):
+        load_scenario(str(tmp_path / "missing.toml"))
