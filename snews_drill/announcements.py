@@ -38,6 +38,13 @@ class AnnouncementListener(Background):
         Where.
     firedrill_mode
         True for the fire-drill topics, False for the test topics.
+
+    Attributes
+    ----------
+    connection : Connection
+        Where it listens.
+    problem : str
+        Why nothing is heard at the moment; "" if all is well.
     """
 
     def __init__(self, connection: Connection, *, firedrill_mode: bool = True) -> None:

@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from snews_drill.cli.text import counted, visible
+from snews_drill.cli.text import visible
 from snews_drill.messages.alert import Alert, AlertType
+from snews_drill.messages.visible import counted
 
 _STYLES = {
     AlertType.COINC_MSG: "bold green",

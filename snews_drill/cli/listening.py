@@ -12,8 +12,8 @@ import typer
 
 from snews_drill.cli.options import FiredrillOption, JsonOption, ProfileOption
 from snews_drill.cli.screen import Screen, command, connected
-from snews_drill.cli.text import counted
 from snews_drill.errors import NoAnswer, PluginError, SettingsError
+from snews_drill.messages.visible import counted
 
 if TYPE_CHECKING:
     import threading

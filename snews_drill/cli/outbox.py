@@ -8,8 +8,9 @@ import typer
 
 from snews_drill.cli.options import JsonOption, ProfileOption
 from snews_drill.cli.screen import Screen, command
-from snews_drill.cli.text import counted, to_json
+from snews_drill.cli.text import to_json
 from snews_drill.errors import DrillError
+from snews_drill.messages.visible import counted
 
 if TYPE_CHECKING:
     from snews_drill.outbox import Dispatched, OutboxEntry

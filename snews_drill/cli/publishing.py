@@ -10,8 +10,9 @@ import typer
 
 from snews_drill.cli.options import FiredrillOption, JsonOption, ProfileOption
 from snews_drill.cli.screen import Screen, command, connected, error_to_dict, problem_to_dict
-from snews_drill.cli.text import clock, counted, visible
+from snews_drill.cli.text import clock, visible
 from snews_drill.errors import DrillError, InvalidMessage, MessageTooLarge, Problem, TransportError
+from snews_drill.messages.visible import counted
 
 if TYPE_CHECKING:
     from snews_drill.connection import Connection

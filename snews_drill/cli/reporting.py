@@ -9,7 +9,8 @@ import typer
 
 from snews_drill.cli.options import FiredrillOption, JsonOption, ProfileOption, complete_scenario
 from snews_drill.cli.screen import Screen, command
-from snews_drill.cli.text import clock, counted, visible
+from snews_drill.cli.text import clock, visible
+from snews_drill.messages.visible import counted
 
 if TYPE_CHECKING:
     from snews_drill.drill.after_action import AfterActionReport, DetectorReport

@@ -18,8 +18,9 @@ from snews_drill.cli.options import (
     with_topics_prefix,
 )
 from snews_drill.cli.screen import Screen, command, connected, file_problem_to_dict
-from snews_drill.cli.text import counted, visible
+from snews_drill.cli.text import visible
 from snews_drill.errors import NotPermitted, ScenarioError, UnwritableFile
+from snews_drill.messages.visible import counted
 
 if TYPE_CHECKING:
     from snews_drill.drill.playing import PlayedEvent

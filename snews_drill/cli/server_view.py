@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from snews_drill.cli.server_status import SHOWN, Shown
-from snews_drill.cli.text import ago, clock, counted, visible
+from snews_drill.cli.text import ago, clock, visible
+from snews_drill.messages.visible import counted
 
 _STATE_STYLES = {"listening": "bold green", "waiting": "bold yellow", "stopped": "bold red"}
 

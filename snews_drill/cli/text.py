@@ -80,8 +80,3 @@ def ago(time_ns: int | None, now_ns: int) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return "1 alert", "2 alerts"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

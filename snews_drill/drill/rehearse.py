@@ -52,7 +52,8 @@ def rehearse(
     scenario
         Name, file, or value; the tutorial's drill with 19 detectors by default.
     detector
-        Which part is yours; the remembered name, else XENONnT. It is remembered.
+        Which part is yours, and remembered. By default the remembered one's; who has no part in the scenario plays its first
+        detector, and stays who he is. Who never said plays XENONnT, or that first one, and is remembered as it.
     connection
         Where to play; the current connection by default, else a rehearsal, shared with your other notebooks and terminals.
     on_step, on_alert
@@ -68,7 +69,7 @@ def rehearse(
     Raises
     ------
     ScenarioError
-        If there is no such scenario, or your detector has no part in it.
+        If there is no such scenario, or the detector that was named has no part in it.
     UnknownDetector
         If the detector is not on the roster.
     NotPermitted

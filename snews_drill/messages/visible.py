@@ -91,3 +91,8 @@ def _spelled_json(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) not in _INVISIBLE:
         return character
     return json.dumps(character)[1:-1]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 alert", "2 alerts"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

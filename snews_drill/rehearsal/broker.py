@@ -9,8 +9,8 @@ import socket
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 
+from snews_drill.background import Startable
 from snews_drill.errors import RehearsalError
 from snews_drill.rehearsal.processes import ChildProcess
 
@@ -27,7 +27,7 @@ _PORT_TRIES = 20
 _START_TRIES = 5
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(Startable):
     """A Kafka broker for one user on one machine. Nothing is kept on disk.
 
     Linux ends it when this process dies, if the main thread started it.
@@ -115,15 +115,6 @@ class EmbeddedBroker:
         if process is not None:
             # Interrupted, it ends in milliseconds; terminated, it first waits for its clients to go.
             process.stop(timeout, politely_with=signal.SIGINT)
-
-    def __enter__(self) -> EmbeddedBroker:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         where = f"{HOST}:{self._port}" if self._port else "no port yet"

@@ -16,8 +16,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
+from snews_drill.background import Startable
 from snews_drill.errors import RehearsalError
 
 #: Two readings of one process's creation time may differ by this (seconds): clocks are set now and then.
@@ -129,7 +129,7 @@ class ProcessMark:
             return False
 
 
-class ChildProcess:
+class ChildProcess(Startable):
     """One command that runs as a child of this process and, on Linux, dies with it.
 
     Linux ties a child to the *thread* that started it. So only a child started by the main thread is tied;
@@ -234,15 +234,6 @@ class ChildProcess:
         with contextlib.suppress(OSError):
             if self._log and self._log.stat().st_size > MAX_LOG_BYTES:
                 os.truncate(self._log, 0)  # opened for appending, so the child goes on at the new end
-
-    def __enter__(self) -> ChildProcess:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _guarded(self) -> list[str]:
         if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():

@@ -112,7 +112,7 @@ class DrillServer:
         self._failure: BaseException | None = None
         self._next_housekeeping = 0.0
         self._doubt_ends = 0.0
-        self._mute = ""  # why replies cannot be sent
+        self._reply_problem = ""
         self._sent: set[int] = set()  # acknowledged by the broker, and not noted yet
 
     @property
@@ -283,12 +283,12 @@ class DrillServer:
             elif outgoing.kind == "reply" and isinstance(outcome, NotPermitted | UnknownTopic):
                 # Who asked has stopped waiting before anybody changes that.
                 _LOG.error("a reply was given up: %s", outcome)
-                self._mute = f"Nobody gets a reply: {outcome.reason} {outcome.next_step}"
+                self._reply_problem = f"Nobody gets a reply: {outcome.reason} {outcome.next_step}"
             elif isinstance(outcome, TransportError):
                 failure = failure or outcome
                 continue
             elif outgoing.kind == "reply":
-                self._mute = ""
+                self._reply_problem = ""
             sent.add(outgoing.number)
         return failure
 
@@ -301,7 +301,7 @@ class DrillServer:
 
     def _note_status(self, *, is_down: bool, has_news: bool) -> None:
         # The servers of a standby group follow the time of the active one.
-        state, problem = "listening", self._mute or ("" if self._source.role else self._clock.remark)
+        state, problem = "listening", self._reply_problem or ("" if self._source.role else self._clock.remark)
         if is_down:
             state, problem = "waiting", "The broker does not answer."
         now = time.monotonic()

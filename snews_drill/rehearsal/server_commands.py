@@ -11,6 +11,7 @@ from snews_drill.detectors import is_registered
 from snews_drill.errors import DrillError
 from snews_drill.messages.commands import MAX_ANNOUNCEMENT, NEEDS_RIGHTS, Command, CommandName
 from snews_drill.messages.times import NS_PER_DAY, NS_PER_SECOND, iso_micro, parse_utc_ns
+from snews_drill.messages.visible import counted
 from snews_drill.rehearsal.archive import Archive
 from snews_drill.rehearsal.contacts import registered
 from snews_drill.rehearsal.exercise import Exercise
@@ -86,7 +87,7 @@ class CommandDesk:
         """Do what is done at once; the reply of an announcement or a freeze is what everybody is told."""
         do = {
             CommandName.HARD_RESET: lambda: _reply(
-                command, "done", f"{_counted(exercise.reset(), 'observation')} dropped."
+                command, "done", f"{counted(exercise.reset(), 'observation')} dropped."
             ),
             CommandName.DISPLAY_HEARTBEATS: lambda: self._show_heartbeats(command, now_ns),
             CommandName.DRILL_STATUS: lambda: self._tell_status(command, exercise),
@@ -159,7 +160,7 @@ class CommandDesk:
         reply = _reply(
             command,
             "done",
-            f"{_counted(total, 'heartbeat')} of {_counted(len(lines), 'detector')} in the last 24 hours.",
+            f"{counted(total, 'heartbeat')} of {counted(len(lines), 'detector')} in the last 24 hours.",
         )
         return (
             reply.model_copy(update={"meta": {**reply.meta, "heartbeats": lines}})
@@ -206,7 +207,3 @@ def _reply(command: Command, status: str, reason: str) -> Command:
     return command.model_copy(
         update={"status": status, "reason": reason[:1000], "proof": "", "email": "", "text": text}
     )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

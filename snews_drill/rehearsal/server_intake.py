@@ -298,7 +298,7 @@ class Intake:
         false_alarm = partial(_false_alarm, batch)
         if isinstance(message, Heartbeat):
             sent_ns = message.sent_time_ns or message.machine_time_ns or received_ns
-            # Heartbeats may share their identifier, see `_is_repeated`.
+            # Heartbeats may share their identifier, see `is_repeated`.
             self._archive.add_heartbeat(
                 name,
                 f"{bounded(key)} {received_ns}",

@@ -82,7 +82,7 @@ class Reader:
         self._gaps: dict[tuple[tuple[str, int], int], float] = {}
         self._consumer = self._make_consumer()
         try:
-            self._assign(start, timeout, is_cancelled, written_ms or {})
+            self._assign(start, timeout, is_cancelled, written_ms)
         except BaseException:
             self._consumer.close()
             raise

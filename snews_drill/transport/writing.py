@@ -223,9 +223,7 @@ class Transport:
         TransportError
             If the broker does not answer, refuses, or has no such topic.
         """
-        return Reader(
-            self._configuration, tuple(topics), start, timeout, instance, is_cancelled, written_ms or {}
-        )
+        return Reader(self._configuration, tuple(topics), start, timeout, instance, is_cancelled, written_ms)
 
     def join(self, group: str, topic: str) -> Membership:
         """Join a consumer group on a topic of one partition; see `Membership`."""

@@ -112,8 +112,8 @@ class ControlButtons:
                 ),
                 _group(
                     "One observation",
-                    _row(self.detector, self.seconds_ago, _word("seconds ago, p-value"), self.p_val),
-                    _row(*self._some("inject")),
+                    _row(self.detector, self.seconds_ago, _word("seconds ago")),
+                    _row(_word("p-value"), self.p_val, *self._some("inject")),
                 ),
                 _group(
                     "Everybody",

@@ -10,7 +10,7 @@ import ipywidgets
 from snews_drill.connection import Connection
 from snews_drill.errors import DrillError
 from snews_drill.html_views import dispatch_html, outbox_html
-from snews_drill.messages.visible import visible
+from snews_drill.messages.visible import counted, visible
 from snews_drill.outbox import DispatchReport, Outbox, OutboxEntry
 from snews_drill.settings import DrillSettings
 from snews_drill.widgets.errand import Errand
@@ -139,7 +139,7 @@ class OutboxPanel(Shown):
             self._show_error(error)
             raise
         self.refresh()
-        self._said.value = note("ok", f"{_count(len(dropped))} dropped.")
+        self._said.value = note("ok", f"{counted(len(dropped), 'message')} dropped.")
         return dropped
 
     def choose(self, entry_id: str = _ALL) -> None:
@@ -156,7 +156,9 @@ class OutboxPanel(Shown):
 
     def __repr__(self) -> str:
         count = len(self._entries)
-        waiting = f"{_count(count)} {'waits' if count == 1 else 'wait'}" if count else "nothing waits"
+        waiting = (
+            f"{counted(count, 'message')} {'waits' if count == 1 else 'wait'}" if count else "nothing waits"
+        )
         return f"OutboxPanel({waiting})"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
@@ -173,7 +175,9 @@ class OutboxPanel(Shown):
         if live:
             warning = "Other people read what is sent there, and it cannot be unsent."
             self._ask(
-                f"Send {_count(len(ids))}, some to {', '.join(live)}?", warning, lambda: self.send(*ids)
+                f"Send {counted(len(ids), 'message')}, some to {', '.join(live)}?",
+                warning,
+                lambda: self.send(*ids),
             )
         elif ids:
             self._errand.run(lambda: self.send(*ids))
@@ -181,7 +185,9 @@ class OutboxPanel(Shown):
     def _want_to_drop(self) -> None:
         ids = [entry.id for entry in self._chosen()]
         if ids:
-            self._ask(f"Drop {_count(len(ids))}?", "What is dropped is gone.", lambda: self.drop(*ids))
+            self._ask(
+                f"Drop {counted(len(ids), 'message')}?", "What is dropped is gone.", lambda: self.drop(*ids)
+            )
 
     def _look_again(self) -> None:
         self._said.value = ""
@@ -212,7 +218,3 @@ class OutboxPanel(Shown):
 
 def _option(entry: OutboxEntry) -> tuple[str, str]:
     return visible(f"{entry.id[:8]} {entry.detector_name} {entry.tier}", 80), entry.id
-
-
-def _count(number: int) -> str:
-    return f"{number} message{'' if number == 1 else 's'}"

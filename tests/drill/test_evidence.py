@@ -14,6 +14,7 @@ from widgets.panel_stage import rehearsal
 
 from snews_drill.connection import Connection
 from snews_drill.drill.evidence import DrillWatch
+from snews_drill.drill.scenarios import load_scenario
 from snews_drill.errors import NoAnswer, NotPermitted, ScenarioError, SettingsError, UnknownDetector
 from snews_drill.heartbeats import send_heartbeat
 from snews_drill.names import set_name
@@ -235,3 +236,14 @@ def test_a_guide_that_was_left_open_for_days_begins_anew(
         watch.wait_for("observation")
         watch.play_others()
         watch.wait_for("alert")
+
+
+def test_a_scenario_of_tests_keeps_its_ticks_however_old_its_times_are(connection: Connection) -> None:
+    """Nobody compares them with the clock, and a new start would give the same ones."""
+    old = load_scenario(SMALL).model_copy(update={"start_ns": 1_339_255_868_109_876_000})
+    assert old.is_test
+    with DrillWatch(old, detector="JUNO", connection=connection) as watch:
+        publish(connection, detector_name="JUNO", neutrino_time=watch.neutrino_time, p_val=0.05, is_test=True)
+        watch.wait_for("observation")
+    with watch:
+        assert "observation" in done(watch)
